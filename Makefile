@@ -1,0 +1,154 @@
+# Lunette's build. `make help` lists the targets; CONTRIBUTING.md tells how to work with them.
+include vendor/deps.mk
+
+BUILD  ?= release
+PREFIX ?= /usr/local
+LUA    ?= lua5.4
+CC      = gcc
+AR      = gcc-ar
+OUT    := build/$(BUILD)
+
+# ---- flags; CPPFLAGS, CFLAGS, LDFLAGS and LDLIBS are the user's, come last and win
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wconversion -Wvla \
+            -Wwrite-strings
+
+MODE_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+MODE_debug   := -O0 -g3
+MODE_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+                -fno-sanitize-recover=undefined
+MODE_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+MODE         := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): say release, debug, asan or tsan)) \
+                $(if $(LTO),-flto=auto)
+
+INCLUDES = -std=c11 -D_GNU_SOURCE -Iruntime $(DEPS_CPPFLAGS) $(CPPFLAGS)
+COMPILE  = $(CC) $(INCLUDES) $(WARNINGS) -fvisibility=hidden -fPIE -pthread $(MODE) $(CFLAGS)
+LINK     = $(CC) -pie -Wl,-z,relro,-z,now -pthread $(MODE) $(DEPS_LDFLAGS) $(CFLAGS) $(LDFLAGS)
+LIBS     = $(DEPS_LDLIBS) $(LDLIBS)
+
+# ---- files
+
+SOURCES := $(sort $(wildcard runtime/*.c runtime/*/*.c))
+MODULES := $(sort $(shell find lua/lunette -name '*.lua'))
+C_TESTS := $(patsubst spec/c/%.c,$(OUT)/spec/c/%,$(wildcard spec/c/test_*.c))
+OBJECTS := $(SOURCES:%.c=$(OUT)/%.o)
+MAIN    := $(OUT)/runtime/main.o
+PARTS   := $(filter-out $(MAIN),$(OBJECTS)) $(OUT)/vendor/checks.o $(OUT)/embedded.o
+
+# Looked for only by the targets that check them.
+C_FILES   = $(shell find runtime spec tools vendor -name '*.[ch]')
+LUA_FILES = $(wildcard lua apps bench spec tools)
+
+# ---- targets
+
+.PHONY: all run test lint format tidy install clean help deps
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+all: $(OUT)/lunette ## build build/$(BUILD)/lunette
+
+run: all ## build it and search this tree with it; ARGS="FOLDER WORD" searches another
+	$(OUT)/lunette apps/search $(or $(ARGS),. lunette)
+
+test: all $(C_TESTS) build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
+	@LINT='$(MAKE) --no-print-directory lint' tools/test.sh $(OUT) '$(ARGS)' $(C_TESTS)
+
+lint: all build/test-packages ## check the layout, the Lua and the rules a script can see
+	$(Q)clang-format --dry-run -Werror $(C_FILES) || bad=1; \
+	luacheck --quiet --no-color $(LUA_FILES) || bad=1; \
+	$(LUA) tools/style.lua $(if $(LTO),,$(filter build/release/%,$(OBJECTS))) || bad=1; \
+	exit $${bad:-0}
+
+format: build/test-packages ## lay out the C files
+	clang-format -i $(C_FILES)
+
+tidy: build/packages ## run clang-tidy, where it is installed, over the C files
+	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- $(INCLUDES)
+
+install: all ## copy the program to $(DESTDIR)$(PREFIX)
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/lunette
+	install -m 755 $(OUT)/lunette $(DESTDIR)$(PREFIX)/bin
+	install -m 644 LICENSE vendor/NOTICE $(DESTDIR)$(PREFIX)/share/doc/lunette
+
+clean: ## delete build/
+	rm -rf build
+
+help: ## list the targets
+	@echo 'make [TARGET] [BUILD=release|debug|asan|tsan] [LTO=1] [V=1]'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
+
+deps: ## install the packages that are missing, the tests' too
+	@rm -f build/packages build/test-packages
+	@$(MAKE) --no-print-directory build/packages build/test-packages
+
+# ---- rules; V=1 shows the commands instead of one short line each
+
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@echo '$(strip $1) $(patsubst runtime/%,%,$(patsubst $(OUT)/%,%,$2))')
+
+define compile
+@mkdir -p $(@D)
+$(call say,CC,$<)
+$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+endef
+
+define link
+@mkdir -p $(@D)
+$(call say,LD,$@)
+$(Q)$(LINK) -o $@ $(filter %.o %.a,$^) $(LIBS)
+endef
+
+$(OUT)/%.o: %.c $(OUT)/flags | build/packages
+	$(compile)
+
+$(OUT)/embedded.o: $(OUT)/embedded.c $(OUT)/flags
+	$(compile)
+
+$(OUT)/liblunette.a: $(PARTS) $(OUT)/files
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(PARTS)
+
+$(OUT)/lunette: $(MAIN) $(OUT)/liblunette.a vendor/exports
+	$(link)
+
+$(C_TESTS): $(OUT)/%: $(OUT)/%.o $(OUT)/liblunette.a
+	$(link)
+
+# Bytecode must come from the very Lua that will load it: embed links the same archive.
+$(OUT)/embed: $(OUT)/tools/embed.o
+	$(link)
+
+$(OUT)/embedded.c: $(OUT)/embed $(MODULES) $(OUT)/files
+	$(call say,EMBED,lua/lunette)
+	$(Q)$(OUT)/embed $(MODULES) >$@
+
+# Files that change exactly when the text they hold does: what depends on them is made anew when
+# flags change, or when a source file comes or goes.
+define text_file
+ifneq '$$(file <$1)' '$2'
+.PHONY: $1
+endif
+$1:
+	@mkdir -p $$(@D) && printf '%s\n' '$2' >$$@
+endef
+
+$(eval $(call text_file,$(OUT)/flags,$(strip $(COMPILE) $(LINK) $(LIBS))))
+$(eval $(call text_file,$(OUT)/files,$(SOURCES) $(MODULES)))
+
+# Packages are looked at once, and again when their list changes. Where there is no apt-get, the
+# command in FOUND decides whether all is there.
+build/packages: vendor/deps.mk vendor/checks.c
+	@mkdir -p build
+	@FOUND='$(LINK) $(INCLUDES) -o build/probe tools/embed.c vendor/checks.c $(LIBS)' \
+	  tools/deps.sh $(BUILD_PACKAGES)
+	@touch $@
+
+build/test-packages: vendor/deps.mk
+	@mkdir -p build
+	@FOUND='$(LUA) -v && busted --version && luacheck --version && clang-format --version' \
+	  tools/deps.sh $(TEST_PACKAGES)
+	@touch $@
+
+-include $(patsubst %.o,%.d,$(PARTS) $(MAIN)) $(C_TESTS:=.d) $(OUT)/tools/embed.d

@@ -1,0 +1,69 @@
+--- The event objects that listeners get first.
+local import = ...
+local Emitter = import "common.emitter"
+local arguments = import "common.arguments"
+
+local M = {}
+
+---@class Event
+local Event = { __name = "Event", _example = "event" }
+Event.__index = Event
+
+--- Keeps what the event announces from happening.
+function Event:preventDefault()
+  arguments.check_self("Event:preventDefault", self, Event)
+  self.defaultPrevented = true
+end
+
+--- An event without a message: what it announces can be prevented where that means something.
+---@param fields table?
+---@return Event
+function M.new(fields)
+  local event = fields or {}
+  event.defaultPrevented = false
+  return setmetatable(event, Event)
+end
+
+-- The signal of a question: whether its asker still waits for the answer.
+local Signal = Emitter.extend "AbortSignal"
+
+local function new_signal(aborted)
+  return setmetatable({ aborted = aborted }, Signal)
+end
+
+--- The asker has cancelled, or went away.
+local function abort(event)
+  rawset(event, "_aborted", true)
+  local signal = rawget(event, "signal")
+  if not signal or signal.aborted then return end
+  signal.aborted = true
+  Emitter.fire(signal, "abort", M.new())
+end
+
+--- Makes a class of events with lazily computed fields: `fields[name](event)` is called when a field
+--- that is not there is read, and what it returns is kept.
+---@param fields table<string, fun(event): any>
+---@param methods table<string, function>
+---@param on_assign (fun(event, key, value))? gets assignments of new fields, instead of rawset
+---@return table class
+function M.class(fields, methods, on_assign)
+  fields.signal = fields.signal or function(event)
+    return new_signal(rawget(event, "_aborted") or false)
+  end
+  methods._abort = abort
+  return {
+    __name = "Event",
+    __index = function(event, key)
+      local method = methods[key]
+      if method then return method end
+      local compute = fields[key]
+      if not compute then return nil end
+      local value = compute(event)
+      rawset(event, key, value)
+      return value
+    end,
+    __newindex = on_assign,
+  }
+end
+
+return M

@@ -1,0 +1,37 @@
+--- What the runtime says on standard error, and the funnel for errors that nobody caught.
+local import = ...
+local core_os = import "core.os"
+
+local M = {}
+
+--- Writes one line on standard error.
+---@param text string
+function M.warn(text)
+  core_os.write(2, "lunette: " .. text .. "\n")
+end
+
+--- The text of any error value, whatever its `tostring` does.
+---@param value any
+---@return string
+function M.describe(value)
+  local ok, text = pcall(tostring, value)
+  if not ok then return "(an error whose tostring failed)" end
+  if type(value) ~= "table" or getmetatable(value) then return text end
+  return "(error object is a table: " .. text .. ")"
+end
+
+--- What to do with an error that left a task, and with a rejection that nobody handled. The process
+--- module replaces both once it is there.
+---@param err any
+---@param traceback string
+function M.on_uncaught(err, traceback)
+  M.warn(M.describe(err) .. "\n" .. traceback)
+end
+
+---@param reason any
+---@param promise Promise
+function M.on_unhandled(reason, promise)
+  M.warn("unhandled rejection: " .. M.describe(reason) .. "\n" .. (promise._traceback or ""))
+end
+
+return M

@@ -1,0 +1,97 @@
+--- Tasks and microtasks: how code gets a coroutine of its own, and what runs at the end of a turn.
+local import = ...
+local core = import "core.task"
+local report = import "common.report"
+
+local traceback = debug.traceback
+local M = {}
+
+--- Yielded by a coroutine that awaits, so that whoever resumed it can tell it from a real yield.
+M.AWAITS = setmetatable({}, {
+  __name = "lunette.awaits",
+  __tostring = function()
+    return "(a coroutine that awaits)"
+  end,
+})
+
+--- Runs fn(...) in a pooled coroutine until it ends or first suspends. Never raises: an error is
+--- reported as uncaught. Returns true when it ended; false and the coroutine when it suspended.
+M.start = core.start
+
+-- The queue: three slots a microtask, so that none costs a table.
+local queue, head, tail = {}, 0, 0
+
+--- Calls fn(a, b) at the end of this turn, after those that were queued before. `fn` must not raise.
+---@param fn function
+function M.enqueue(fn, a, b)
+  if head == tail then core.schedule() end
+  queue[tail + 1], queue[tail + 2], queue[tail + 3] = fn, a, b
+  tail = tail + 3
+end
+
+-- Called when the queue has run empty; may queue again. Set by the promises.
+M.on_empty = nil
+
+local function run_queue()
+  while head < tail do
+    local at = head
+    local fn, a, b = queue[at + 1], queue[at + 2], queue[at + 3]
+    queue[at + 1], queue[at + 2], queue[at + 3] = nil, nil, nil
+    head = at + 3
+    fn(a, b)
+  end
+  head, tail = 0, 0
+end
+
+local function drain()
+  repeat
+    run_queue()
+    if M.on_empty then M.on_empty() end
+  until head == tail
+end
+
+-- The traceback of the error that `catch` saw last: whoever called xpcall takes it at once.
+local caught
+
+--- A message handler for xpcall that keeps the error as it is, and its traceback for `take_traceback`.
+function M.catch(err)
+  caught = traceback("", 2):sub(2)
+  return err
+end
+
+--- The traceback of the error that the last failed xpcall with `catch` returned.
+---@return string?
+function M.take_traceback()
+  local text = caught
+  caught = nil
+  return text
+end
+
+-- Generators that wait for their body: coroutine to the function that gets what it yields.
+local iterators = setmetatable({}, { __mode = "k" })
+
+--- The next time the runtime has resumed `co` and it yields, ends or fails, calls
+--- on_result(ok, ...) instead of reporting.
+function M.expect(co, on_result)
+  iterators[co] = on_result
+end
+
+local function on_foreign(co, ok, ...)
+  local on_result = iterators[co]
+  if on_result then
+    iterators[co] = nil
+    on_result(ok, ...)
+  elseif not ok then
+    report.on_uncaught(...)
+  end
+end
+
+core.set_hooks {
+  drain = drain,
+  uncaught = function(err, where)
+    report.on_uncaught(err, where)
+  end,
+  foreign = on_foreign,
+}
+
+return M

@@ -1,0 +1,38 @@
+--- `lunette.uv`: luv on this state's loop, without what would end or crash its host.
+local import = ...
+local uv = import "core.luv"
+
+local function refuse(name, why)
+  uv[name] = function()
+    error(("uv.%s: %s"):format(name, why), 2)
+  end
+end
+
+-- The loop is the runtime's: it runs already, and its other handles are not luv's.
+refuse("stop", "the loop is Lunette's: use app.quit()")
+refuse("loop_close", "the loop is Lunette's: it is closed when the state ends")
+refuse("walk", "the loop's other handles are Lunette's")
+refuse("new_thread", "an error in such a thread would end the process: use a renderer")
+
+local AT_TOP_LEVEL = "the loop runs already; await a promise instead (lunette.promisify)"
+
+--- A script of plain luv ends with uv.run(); here the loop runs by itself.
+function uv.run()
+  if coroutine.isyieldable() then return true end
+  error("uv.run: " .. AT_TOP_LEVEL, 2)
+end
+
+-- luv 1.44 hands an empty table to libuv, whose assertion ends the process.
+for _, name in ipairs { "write", "try_write", "udp_send", "udp_try_send", "write2" } do
+  local fn = uv[name]
+  if fn then
+    uv[name] = function(handle, data, ...)
+      if type(data) == "table" and #data == 0 then
+        error(("uv.%s: bad argument #2 (an empty table; give a string, or a table of strings)"):format(name), 2)
+      end
+      return fn(handle, data, ...)
+    end
+  end
+end
+
+return uv

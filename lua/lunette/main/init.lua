@@ -1,0 +1,14 @@
+--- `require "lunette"` in main.
+local import = ...
+local not_yet = import "common.not_yet"
+
+local M = import "common.public"
+
+M.app = import "main.app"
+M.BrowserWindow = import "main.browser_window"
+M.ipcMain = import("main.ipc_main").ipcMain
+M.webContents = import("main.web_contents").webContents
+M.MessageChannelMain = not_yet("MessageChannelMain", { "new" })
+M.utilityProcess = not_yet("utilityProcess", { "fork" })
+
+return M

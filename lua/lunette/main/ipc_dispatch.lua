@@ -1,0 +1,113 @@
+--- What a message of a renderer becomes in main: which emitters get it, which handler answers.
+---
+--- In Electron's order: the web contents' `ipc-message` event, its own `ipc`, then ipcMain. All of
+--- them get a message; the first that has a handler answers a question.
+local import = ...
+local Emitter = import "common.emitter"
+local events = import "common.event"
+local ipc_main = import "main.ipc_main"
+local report = import "common.report"
+local task = import "common.task"
+
+local M = {}
+local fire = Emitter.fire
+
+local function send_to_asker(event, channel, ...)
+  return event.sender:_send_to_frame("Event:reply", event._frame, channel, ...)
+end
+
+-- The fields that every event of a renderer has; computed when they are read.
+local function sender_fields()
+  return {
+    frameId = function(event)
+      return event._frame
+    end,
+    processId = function(event)
+      return event.sender._pid
+    end,
+    senderFrame = function(event)
+      return event.sender:_frame_object(event._frame)
+    end,
+    ports = function()
+      return {}
+    end,
+  }
+end
+
+local InvokeEvent = events.class(sender_fields(), {})
+local MessageEvent = events.class(sender_fields(), { reply = send_to_asker })
+
+local function answer_sync(event, value)
+  if event._answered then return end
+  local ok, err = event._peer:reply(event._id, value)
+  if ok == nil then error(err, 3) end
+  rawset(event, "_answered", true)
+end
+
+local SyncEvent = events.class(sender_fields(), { reply = send_to_asker }, function(event, key, value)
+  if key == "returnValue" then
+    answer_sync(event, value)
+  else
+    rawset(event, key, value)
+  end
+end)
+
+--- A message: every emitter that listens to the channel gets it.
+function M.message(contents, frame, channel, ...)
+  local event = setmetatable({ sender = contents, _frame = frame }, MessageEvent)
+  fire(contents, "ipc-message", event, channel, ...)
+  fire(contents.ipc, channel, event, ...)
+  fire(ipc_main.emitter, channel, event, ...)
+end
+
+--- The handler for a question, and the event to give it; nil when there is none.
+function M.find_handler(contents, frame, channel)
+  local handler = contents.ipc._handlers:take(channel) or ipc_main.handlers:take(channel)
+  if not handler then return nil end
+  return handler, setmetatable({ sender = contents, _frame = frame }, InvokeEvent)
+end
+
+-- One listener of a synchronous question less: when none is left that could answer, the asker is
+-- told, instead of left hanging.
+local function listener_ended(event)
+  rawset(event, "_running", event._running - 1)
+  if event._running > 0 or event._answered then return end
+  rawset(event, "_answered", true)
+  event._peer:reply_error(event._id, ("no listener for '%s' set event.returnValue"):format(event._channel))
+end
+
+local function run_listener(event, listener, ...)
+  local ok, err = xpcall(listener, task.catch, event, ...)
+  if not ok then report.on_uncaught(err, task.take_traceback()) end
+  listener_ended(event)
+end
+
+--- A question whose asker blocks: the first listener that sets event.returnValue answers.
+function M.sync(contents, peer, id, frame, channel, ...)
+  local event = setmetatable({
+    sender = contents,
+    _frame = frame,
+    _peer = peer,
+    _id = id,
+    _channel = channel,
+    _running = 1,
+    _answered = false,
+  }, SyncEvent)
+  local function run(listener, ...)
+    rawset(event, "_running", event._running + 1)
+    local done, co = task.start(run_listener, event, listener, ...)
+    if done == false then peer:guard(id, co) end
+  end
+  local heard = Emitter.each(run, contents, "ipc-message-sync", channel, ...)
+  heard = Emitter.each(run, contents.ipc, channel, ...) or heard
+  heard = Emitter.each(run, ipc_main.emitter, channel, ...) or heard
+  if not heard then
+    local text = "WebContents #%d called ipcRenderer.sendSync() with '%s' channel without listeners."
+    report.warn(text:format(contents.id, channel))
+    rawset(event, "_answered", true)
+    return peer:reply_error(id, ("no listener for '%s'"):format(channel))
+  end
+  listener_ended(event)
+end
+
+return M

@@ -1,0 +1,111 @@
+--- The life of the app: ready, windows, quit, exit, and the order of their events.
+local import = ...
+local Emitter = import "common.emitter"
+local events = import "common.event"
+local loop = import "core.loop"
+local process = import "common.process"
+local promises = import "common.promise"
+
+local M = {}
+
+--- The public `app`, whose functions main/app.lua adds.
+M.app = {}
+local emitter = Emitter.bind(M.app, "app")
+
+--- All open windows; set by browser_window.lua.
+---@type fun(): BrowserWindow[]
+M.get_windows = nil
+
+--- Command lines to start when the process ends.
+M.relaunches = {}
+
+local ready, ready_promise = false, promises.pending()
+local hold
+local quitting, finished = false, false
+
+--- Emits an event of app: listeners get an event object, then the arguments.
+---@return Event
+function M.announce(name, ...)
+  local event = events.new()
+  Emitter.fire(emitter, name, event, ...)
+  return event
+end
+
+---@return boolean
+function M.is_ready()
+  return ready
+end
+
+---@return Promise
+function M.when_ready()
+  return ready_promise
+end
+
+--- The main script has returned or suspended.
+function M.set_ready()
+  if ready or finished then return end
+  ready = true
+  M.announce "will-finish-launching"
+  M.announce "ready"
+  promises.settle(ready_promise, "fulfilled")
+end
+
+--- From the first window on, the app lives until it quits.
+function M.window_opened()
+  hold = hold or loop.hold()
+end
+
+local function finish(code)
+  if finished then return end
+  finished = true
+  M.exit_code = code
+  M.announce("quit", code)
+  Emitter.fire(process.emitter, "exit", code)
+  loop.stop()
+end
+
+-- False when a window refused to close.
+local function close_windows()
+  for _, window in ipairs(M.get_windows()) do
+    if not window:isDestroyed() and not window:close() then return false end
+  end
+  return true
+end
+
+--- Asks everybody, closes the windows, and ends the app, unless somebody prevents it.
+--- https://www.electronjs.org/docs/latest/api/app#appquit
+function M.quit()
+  if quitting or finished then return end
+  quitting = true
+  local refused = M.announce("before-quit").defaultPrevented or not close_windows()
+  refused = refused or M.announce("will-quit").defaultPrevented
+  quitting = false
+  if not refused then finish(process.exit_code) end
+end
+
+--- Ends the app at once: no window is asked.
+---@param code integer
+function M.exit(code)
+  if finished then return end
+  quitting = true
+  for _, window in ipairs(M.get_windows()) do
+    window:destroy()
+  end
+  finish(code)
+end
+
+--- A window was closed; `count` are left.
+---@param count integer
+function M.window_closed(count)
+  if count > 0 or quitting or finished then return end
+  if not Emitter.fire(emitter, "window-all-closed", events.new()) then M.quit() end
+end
+
+--- The loop has ended: what the process ends with.
+---@return integer
+function M.conclude()
+  if not finished then finish(process.exit_code) end
+  return M.exit_code
+end
+
+return M

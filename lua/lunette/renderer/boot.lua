@@ -1,0 +1,133 @@
+--- Boot of a renderer: says hello to main, is told what to run, runs it.
+local import = ...
+local Emitter = import "common.emitter"
+local Peer = import "common.peer"
+local context_bridge = import "renderer.context_bridge"
+local ipc_renderer = import "renderer.ipc_renderer"
+local loop = import "core.loop"
+local page = import "renderer.page"
+local process = import "common.process"
+
+local LINK_FD <const> = 3
+local EXIT_FLUSH_MS <const> = 1000
+
+local M = {}
+
+-- The owner of the peer.
+local renderer = {}
+local peer = Peer.new("peer", renderer)
+
+function renderer:on_message(sender_id, _, channel, ...)
+  ipc_renderer.on_message(sender_id, channel, ...)
+end
+
+function renderer:find_handler(_, channel)
+  return ipc_renderer.find_handler(channel)
+end
+
+-- Main has closed the window, or is gone: there is nothing left to do here.
+function renderer:on_gone(fault)
+  peer:close(fault or "main has gone")
+  Emitter.fire(process.emitter, "exit", process.exit_code)
+  loop.stop()
+end
+
+local host = {
+  console = function(level, text)
+    peer:send_internal("console", level, text)
+  end,
+  find_module = function(name)
+    return peer:request_sync("find-module", name)
+  end,
+  close = function()
+    peer:send_internal("close-window")
+  end,
+  alert = function(text)
+    peer:send_internal("console", "info", "[alert] " .. text)
+  end,
+}
+
+local function open_globals(options)
+  local raw_exit = os.exit
+  page.set_globals(options, host, function()
+    return import "renderer.init"
+  end)
+  if options.sandbox then return end
+  os.exit = function(...)
+    Emitter.fire(process.emitter, "exit", process.exit_code)
+    peer:drain(EXIT_FLUSH_MS)
+    raw_exit(...)
+  end
+end
+
+local function run_preload(options)
+  local preload = options.preload
+  if not preload or not preload.source then return end
+  local chunk, err = page.compile(options, preload)
+  if not chunk then
+    peer:send_internal("preload-error", preload.path, err)
+    return
+  end
+  page.run(chunk)
+end
+
+-- The page in this very state.
+local function run_page_here(options)
+  local chunk, err = page.compile(options, options.page)
+  if not chunk then
+    peer:send_internal("page-failed", err)
+    return
+  end
+  page.run(chunk)
+  page.fire "load"
+  peer:send_internal "page-loaded"
+end
+
+-- The page in a world of its own.
+local function run_page_isolated(options)
+  local ok, err = context_bridge.run_page(options)
+  if ok then
+    peer:send_internal "page-loaded"
+  else
+    peer:send_internal("page-failed", err)
+  end
+end
+
+local function make_argv(options)
+  local argv = table.move(options.argv, 1, #options.argv, 1, { [0] = options.argv[0] })
+  return table.move(options.additionalArguments, 1, #options.additionalArguments, #argv + 1, argv)
+end
+
+function renderer:on_boot(options)
+  options.argv = make_argv(options)
+  process.setup {
+    type = "renderer",
+    sandboxed = options.sandbox,
+    contextIsolated = options.contextIsolation,
+    argv = options.argv,
+  }
+  peer:configure(options)
+  if options.contextIsolation then context_bridge.open(options, host) end
+  open_globals(options)
+  run_preload(options)
+  if options.contextIsolation then
+    run_page_isolated(options)
+  else
+    run_page_here(options)
+  end
+end
+
+renderer.internal = {
+  ["execute-lua"] = function(_, code)
+    if process.process.contextIsolated then return context_bridge.execute(code) end
+    return page.execute(code)
+  end,
+}
+
+--- Connects to main.
+function M.start()
+  ipc_renderer.connect(peer)
+  peer:greet(LINK_FD)
+end
+
+return M

@@ -1,0 +1,26 @@
+--- `console` and `print` of a page: lines that main writes to the terminal and tells as
+--- `console-message`.
+
+local M = {}
+
+local function format(...)
+  local texts = table.pack(...)
+  for i = 1, texts.n do
+    texts[i] = tostring(texts[i])
+  end
+  return table.concat(texts, "\t")
+end
+
+--- Makes them global. `write(level, text)` sends a line on.
+---@param write fun(level: string, text: string)
+function M.install(write)
+  console = {}
+  for _, level in ipairs { "log", "info", "warn", "error" } do
+    console[level] = function(...)
+      write(level, format(...))
+    end
+  end
+  print = console.log
+end
+
+return M

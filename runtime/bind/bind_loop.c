@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT
+ * core.loop: timers, signals, and what keeps the loop running. */
+#include "bind/bind.h"
+#include "vm/entry.h"
+
+#include <stdlib.h>
+
+static const char TIMER[] = "lunette.Timer";
+
+/* A timer, a signal watcher or a hold. While it is active, the registry keeps the userdata that
+ * stands for it (whose user value is the function to call), so closing the state closes it. */
+typedef struct Watcher {
+  union {
+    uv_handle_t handle;
+    uv_timer_t timer;
+    uv_signal_t signal;
+    uv_async_t async;
+  } uv;
+  State *state;
+  int self; /* reference to the userdata */
+} Watcher;
+
+static void on_watcher_closed(uv_handle_t *handle) { free(handle->data); }
+
+/* A userdata with no watcher in it yet: the safe, closed state. */
+static Watcher **new_box(lua_State *L, int function_index) {
+  Watcher **box = lua_newuserdatauv(L, sizeof *box, 1);
+  *box = NULL;
+  luaL_setmetatable(L, TIMER);
+  lua_pushvalue(L, function_index);
+  lua_setiuservalue(L, -2, 1);
+  return box;
+}
+
+/* Fills the box, which is on top of the stack, and anchors it. The handle is yet to be initialised,
+ * which cannot fail for these. */
+static Watcher *new_watcher(lua_State *L, int function_index) {
+  Watcher **box = new_box(L, function_index);
+  State *state = state_from(L);
+  lua_pushvalue(L, -1);
+  int self = luaL_ref(L, LUA_REGISTRYINDEX);
+  Watcher *watcher = calloc(1, sizeof *watcher);
+  if (!watcher) {
+    luaL_unref(L, LUA_REGISTRYINDEX, self);
+    luaL_error(L, "not enough memory");
+  }
+  watcher->state = state;
+  watcher->self = self;
+  watcher->uv.handle.data = watcher;
+  *box = watcher;
+  return watcher;
+}
+
+static void call_watcher(Watcher *watcher, int count) {
+  lua_State *L = watcher->state->L;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, watcher->self);
+  lua_getiuservalue(L, -1, 1);
+  lua_replace(L, -2);
+  lua_insert(L, -count - 1);
+  entry_call(watcher->state, count);
+}
+
+static void on_timer(uv_timer_t *timer) { call_watcher(timer->data, 0); }
+
+static void on_signal(uv_signal_t *signal, int number) {
+  Watcher *watcher = signal->data;
+  lua_pushinteger(watcher->state->L, number);
+  call_watcher(watcher, 1);
+}
+
+/* timer(ms, repeat_ms, fn): calls fn after ms, then every repeat_ms unless that is 0. Returns the
+ * timer; it runs until close(), whoever holds it. */
+static int l_timer(lua_State *L) {
+  lua_Integer after = luaL_checkinteger(L, 1), repeat = luaL_checkinteger(L, 2);
+  luaL_argcheck(L, after >= 0, 1, "milliseconds expected");
+  luaL_argcheck(L, repeat >= 0, 2, "milliseconds expected");
+  Watcher *watcher = new_watcher(L, 3);
+  uv_loop_t *loop = &watcher->state->loop->uv;
+  uv_timer_init(loop, &watcher->uv.timer);
+  uv_update_time(loop); /* a turn may have lasted; the delay counts from now */
+  uv_timer_start(&watcher->uv.timer, on_timer, (uint64_t)after, (uint64_t)repeat);
+  return 1;
+}
+
+/* signal(number, fn): calls fn(number) when the signal comes. Does not keep the loop running. */
+static int l_signal(lua_State *L) {
+  int number = (int)luaL_checkinteger(L, 1);
+  Watcher *watcher = new_watcher(L, 2);
+  uv_signal_init(&watcher->state->loop->uv, &watcher->uv.signal);
+  uv_unref(&watcher->uv.handle);
+  uv_signal_start(&watcher->uv.signal, on_signal, number);
+  return 1;
+}
+
+static void on_hold(uv_async_t *async) { (void)async; }
+
+/* hold(): keeps the loop running until the result's close(). */
+static int l_hold(lua_State *L) {
+  lua_pushnil(L);
+  Watcher *watcher = new_watcher(L, lua_gettop(L));
+  uv_async_init(&watcher->state->loop->uv, &watcher->uv.async, on_hold);
+  return 1;
+}
+
+static Watcher **check_watcher(lua_State *L) { return luaL_checkudata(L, 1, TIMER); }
+
+/* close(), and the collector's end of it. Idempotent. */
+static int l_timer_close(lua_State *L) {
+  Watcher **box = check_watcher(L);
+  Watcher *watcher = *box;
+  if (!watcher) return 0;
+  *box = NULL;
+  luaL_unref(L, LUA_REGISTRYINDEX, watcher->self);
+  uv_close(&watcher->uv.handle, on_watcher_closed);
+  return 0;
+}
+
+/* ref(keep): whether it keeps the loop running. */
+static int l_timer_ref(lua_State *L) {
+  Watcher **box = check_watcher(L);
+  if (!*box) return 0;
+  if (lua_toboolean(L, 2)) uv_ref(&(*box)->uv.handle);
+  else uv_unref(&(*box)->uv.handle);
+  return 0;
+}
+
+/* stop(): ends the run of the loop after this turn. */
+static int l_stop(lua_State *L) {
+  loop_stop(state_from(L)->loop);
+  return 0;
+}
+
+static const luaL_Reg functions[] = {
+    {"timer", l_timer}, {"signal", l_signal}, {"hold", l_hold}, {"stop", l_stop}, {NULL, NULL},
+};
+
+static const luaL_Reg timer_methods[] = {
+    {"close", l_timer_close},
+    {"ref", l_timer_ref},
+    {NULL, NULL},
+};
+
+int open_loop(lua_State *L) {
+  luaL_newmetatable(L, TIMER);
+  luaL_newlib(L, timer_methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, l_timer_close);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
+  luaL_newlib(L, functions);
+  return 1;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ * core.state: what a state knows of itself, and of what it is made from. */
+#include "bind/bind.h"
+#include "lunette.h"
+#include "vm/loader.h"
+#include "vm/state.h"
+
+/* heap(): bytes that Lua has allocated now, and at most so far. */
+static int l_heap(lua_State *L) {
+  const State *state = state_from(L);
+  lua_pushinteger(L, (lua_Integer)state->heap);
+  lua_pushinteger(L, (lua_Integer)state->heap_peak);
+  return 2;
+}
+
+/* seal(): the runtime's modules come from the executable alone from now on. */
+static int l_seal(lua_State *L) {
+  loader_seal(L);
+  return 0;
+}
+
+/* versions(): a table of the versions of Lunette and its parts. */
+static int l_versions(lua_State *L) {
+  lua_newtable(L);
+  lua_pushliteral(L, LUNETTE_VERSION);
+  lua_setfield(L, -2, "lunette");
+  lua_pushliteral(L, LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE);
+  lua_setfield(L, -2, "lua");
+  lua_pushstring(L, uv_version_string());
+  lua_setfield(L, -2, "uv");
+  return 1;
+}
+
+static const luaL_Reg functions[] = {
+    {"heap", l_heap}, {"seal", l_seal}, {"versions", l_versions}, {NULL, NULL}};
+
+int open_state(lua_State *L) {
+  luaL_newlib(L, functions);
+  return 1;
+}

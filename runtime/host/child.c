@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT
+ * Child processes: starting one with a link to it, watching it, naming the reason of its end.
+ *
+ * posix_spawn shares our memory with the child until it has its own program; uv_spawn of libuv
+ * 1.44 copies the page tables, which stops a host of 512 MB for 20 ms. A pidfd tells the end
+ * without a SIGCHLD handler, which belongs to the program that hosts us: it may ignore the signal
+ * or reap every child, then only the exit status is lost.
+ *
+ * A Child lives until the close callback of its watcher, which is closed right before the one call
+ * of on_exit, or by child_close. */
+#include "host/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { KILL_PATIENCE = 1000 }; /* milliseconds that child_close waits for the kernel */
+
+struct Child {
+  uv_poll_t watcher;
+  int fd; /* owned; a pidfd */
+  pid_t pid;
+  void (*on_exit)(Child *child, ChildExit how); /* NULL once closed by the owner */
+  void *data;                                   /* borrowed */
+};
+
+/* Starting */
+
+static size_t name_size(const char *entry) { return strcspn(entry, "="); }
+
+static bool has_name(char *const *env, const char *entry) {
+  size_t size = name_size(entry);
+  for (; *env; env++) {
+    if (name_size(*env) == size && memcmp(*env, entry, size) == 0) return true;
+  }
+  return false;
+}
+
+static size_t count_entries(char *const *env) {
+  size_t count = 0;
+  while (env[count]) count++;
+  return count;
+}
+
+/* Our environment with `extra` instead of its entries of the same names. The array is the caller's
+ * to free, the strings are not; NULL when memory is short. */
+static char **merge_env(char *const *extra) {
+  char **merged = calloc(count_entries(environ) + count_entries(extra) + 1, sizeof *merged);
+  if (!merged) return NULL;
+  size_t count = 0;
+  for (char **entry = environ; *entry; entry++) {
+    if (!has_name(extra, *entry)) merged[count++] = *entry;
+  }
+  for (; *extra; extra++) merged[count++] = *extra;
+  return merged;
+}
+
+/* Our own ignored signals and blocked ones would go on in the new program. */
+static int init_attributes(posix_spawnattr_t *attributes, int flags) {
+  sigset_t none, defaults;
+  sigemptyset(&none);
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGPIPE);
+  sigaddset(&defaults, SIGCHLD);
+  sigaddset(&defaults, SIGINT);
+  sigaddset(&defaults, SIGTERM);
+  int error = posix_spawnattr_init(attributes);
+  if (error != 0) return error;
+  posix_spawnattr_setsigmask(attributes, &none);
+  posix_spawnattr_setsigdefault(attributes, &defaults);
+  flags |= POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
+  return posix_spawnattr_setflags(attributes, (short)flags);
+}
+
+/* posix_spawn with our attributes. Returns 0 or an errno. */
+static int start(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, int flags,
+                 char *const *argv, char *const *env) {
+  posix_spawnattr_t attributes;
+  int error = init_attributes(&attributes, flags);
+  if (error != 0) return error;
+  error = posix_spawn(pid, path, actions, &attributes, argv, env);
+  posix_spawnattr_destroy(&attributes);
+  return error;
+}
+
+/* Copying comes first, as a host without standard streams can get a link with a small number. A
+ * host's descriptors that lack close-on-exec end here. */
+static int add_child_actions(posix_spawn_file_actions_t *actions, int link_fd) {
+  int error = posix_spawn_file_actions_adddup2(actions, link_fd, CHILD_LINK_FD);
+  if (error != 0) return error;
+  error = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+  if (error != 0) return error;
+  return posix_spawn_file_actions_addclosefrom_np(actions, CHILD_LINK_FD + 1);
+}
+
+static int start_linked(pid_t *pid, const ChildOptions *options, int link_fd) {
+  char **merged = options->env ? merge_env(options->env) : NULL;
+  if (options->env && !merged) return ENOMEM;
+  posix_spawn_file_actions_t actions;
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error == 0) {
+    error = add_child_actions(&actions, link_fd);
+    if (error == 0) {
+      char *const *env = merged ? merged : environ;
+      error = start(pid, options->path, &actions, 0, options->argv, env);
+    }
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  free(merged);
+  return error;
+}
+
+/* Watching */
+
+/* False while the child runs. Cannot block. */
+static bool reap(Child *child, ChildExit *how) {
+  siginfo_t info = {0};
+  int result;
+  do {
+    result = waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED | WNOHANG);
+  } while (result != 0 && errno == EINTR);
+  *how = (ChildExit){0};
+  if (result != 0) return true; /* ECHILD: somebody was faster */
+  if (info.si_pid == 0) return false;
+  how->known = true;
+  *(info.si_code == CLD_EXITED ? &how->code : &how->signal) = info.si_status;
+  return true;
+}
+
+static void on_close(uv_handle_t *watcher) { free(watcher->data); }
+
+static void close_watcher(Child *child) {
+  uv_close((uv_handle_t *)&child->watcher, on_close);
+  close(child->fd);
+  child->fd = -1;
+}
+
+static void on_end(uv_poll_t *watcher, int status, int events) {
+  (void)status, (void)events;
+  Child *child = watcher->data;
+  ChildExit how;
+  if (!reap(child, &how)) return;
+  close_watcher(child);
+  if (child->on_exit) child->on_exit(child, how);
+}
+
+/* A pidfd; or, for a child that ended and was reaped by somebody else so soon that it has none any
+ * more, a descriptor that is ready at once and cannot be waited for: its end is reported as that
+ * of any child whose status is lost. */
+static int open_pidfd(pid_t pid) {
+  int fd = pidfd_open(pid, 0);
+  if (fd < 0 && errno == ESRCH) fd = eventfd(1, EFD_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
+static int watch(Child *child, uv_loop_t *loop) {
+  int fd = open_pidfd(child->pid);
+  if (fd < 0) return fd;
+  int error = uv_poll_init(loop, &child->watcher, fd);
+  if (error < 0) {
+    close(fd);
+    return error;
+  }
+  child->fd = fd;
+  child->watcher.data = child;
+  uv_poll_start(&child->watcher, UV_READABLE, on_end);
+  return 0;
+}
+
+/* A child that cannot be watched must not live. */
+static void put_down(pid_t pid) {
+  kill(pid, SIGKILL);
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
+}
+
+int child_spawn(uv_loop_t *loop, const ChildOptions *options, Child **out, int *link_fd) {
+  int pair[2];
+  Child *child = calloc(1, sizeof *child);
+  if (!child) return UV_ENOMEM;
+  int error = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0 ? 0 : -errno;
+  if (error < 0) {
+    free(child);
+    return error;
+  }
+  child->on_exit = options->on_exit;
+  child->data = options->data;
+  error = -start_linked(&child->pid, options, pair[1]);
+  close(pair[1]);
+  if (error == 0) {
+    error = watch(child, loop);
+    if (error < 0) put_down(child->pid);
+  }
+  if (error < 0) {
+    close(pair[0]);
+    free(child);
+    return error;
+  }
+  *link_fd = pair[0];
+  *out = child;
+  return 0;
+}
+
+/* After the start */
+
+int child_kill(Child *child, int signal) {
+  if (child->fd < 0) return UV_ESRCH;
+  if (pidfd_send_signal(child->fd, signal, NULL, 0) == 0) return 0;
+  return errno == EBADF ? UV_ESRCH : -errno; /* EBADF: see open_pidfd */
+}
+
+pid_t child_pid(const Child *child) { return child->pid; }
+
+void *child_data(const Child *child) { return child->data; }
+
+void child_ref(Child *child) { uv_ref((uv_handle_t *)&child->watcher); }
+
+void child_unref(Child *child) { uv_unref((uv_handle_t *)&child->watcher); }
+
+static void await_end(const Child *child) {
+  struct pollfd ready = {.fd = child->fd, .events = POLLIN};
+  while (poll(&ready, 1, KILL_PATIENCE) < 0 && errno == EINTR) continue;
+}
+
+void child_close(Child *child) {
+  ChildExit how;
+  child->on_exit = NULL;
+  if (child->fd < 0) return;
+  child_kill(child, SIGKILL);
+  await_end(child);
+  if (reap(child, &how)) {
+    close_watcher(child);
+  } else {
+    child_ref(child); /* stuck in the kernel: it is reaped when it comes out */
+  }
+}
+
+const char *child_exit_reason(ChildExit how) {
+  switch (how.signal) {
+  case 0: break;
+  case SIGSEGV:
+  case SIGABRT:
+  case SIGBUS:
+  case SIGILL:
+  case SIGFPE:
+  case SIGTRAP:
+  case SIGSYS: return "crashed";
+  default: return "killed";
+  }
+  if (!how.known) return "abnormal-exit";
+  if (how.code == CHILD_LAUNCH_FAILED) return "launch-failed";
+  return how.code == 0 ? "clean-exit" : "abnormal-exit";
+}
+
+int child_signal_number(const char *name) {
+  if (strncmp(name, "SIG", 3) != 0) return 0;
+  for (int number = 1; number < NSIG; number++) {
+    const char *known = sigabbrev_np(number);
+    if (known && strcmp(known, name + 3) == 0) return number;
+  }
+  return 0;
+}
+
+void child_die_with_parent(pid_t expected_parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  /* The kernel tells nothing of a death before that call. */
+  if (getppid() != expected_parent) _exit(CHILD_LAUNCH_FAILED);
+}
+
+int child_relaunch(char *const argv[]) {
+  posix_spawn_file_actions_t actions;
+  int error = posix_spawn_file_actions_init(&actions);
+  if (error != 0) return -error;
+  error = posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
+  pid_t pid;
+  if (error == 0) error = start(&pid, argv[0], &actions, POSIX_SPAWN_SETSID, argv, environ);
+  posix_spawn_file_actions_destroy(&actions);
+  return -error;
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT
+ * A link: one ordered duplex connection between two states, carrying packets.
+ *
+ * Over a stream socket, watched by uv_poll and written with sendmsg's flags rather than over
+ * uv_pipe: a write to a dead peer must not raise SIGPIPE in a host that never asked for signals,
+ * descriptors will travel beside packets, and sendSync must read its own descriptor blocking. */
+#include "ipc/link.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+  READ_SIZE = 1 << 16,     /* asked for in one system call, unless a larger packet is under way */
+  READ_PER_TURN = 1 << 20, /* of one link, so that the others are read too */
+  READ_AHEAD = 1 << 18,    /* undispatched bytes beyond which reading stops */
+  WRITE_EARLY = 1 << 18,   /* waiting bytes beyond which a write does not wait for the turn's end */
+};
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* Asks libuv for exactly these events. */
+static void watch(Link *link, int events) {
+  if (link->fd < 0 || link->watching == events) return;
+  link->watching = events;
+  if (events) {
+    uv_poll_start(&link->poll, events, on_poll);
+  } else {
+    uv_poll_stop(&link->poll);
+  }
+}
+
+static void set_ready(Link *link) {
+  if (list_empty(&link->ready_node)) list_append(&link->loop->ready, &link->ready_node);
+}
+
+/* The packet that stands at `offset` of the unread bytes. */
+static PacketStatus packet_at(Link *link, size_t offset, Packet *packet, size_t *size) {
+  const char *error = NULL;
+  const uint8_t *bytes = link->in.data ? buf_front(&link->in) + offset : NULL;
+  PacketStatus status = packet_read(bytes, buf_size(&link->in) - offset, link->from,
+                                    link->limits.message, packet, size, &error);
+  if (status == PACKET_BAD) link->fault = error;
+  return status;
+}
+
+/* Nothing more will come from the peer; the end is dispatched after the whole packets. */
+static void end_reading(Link *link, const char *fault) {
+  link->ended = true;
+  if (fault) link->fault = fault;
+  watch(link, 0);
+  set_ready(link);
+}
+
+/* Room for one read: as much as is usual, more for a large packet that is under way, but never
+ * more than came already, so that a length which is only claimed costs the claimer too. */
+static size_t read_room(Link *link) {
+  Packet packet;
+  size_t size = 0, here = buf_size(&link->in);
+  if (packet_at(link, 0, &packet, &size) != PACKET_MORE || size < here) return READ_SIZE;
+  size_t room = size - here < here ? size - here : here;
+  return room > READ_SIZE ? room : READ_SIZE;
+}
+
+/* One read. Returns true when there may be more to read at once. */
+static bool read_once(Link *link, size_t *total) {
+  size_t room = read_room(link);
+  if (!buf_reserve(&link->in, room)) {
+    end_reading(link, "not enough memory for what the peer sent");
+    return false;
+  }
+  ssize_t got = recv(link->fd, link->in.data + link->in.end, room, MSG_DONTWAIT);
+  if (got > 0) {
+    link->in.end += (size_t)got;
+    *total += (size_t)got;
+    return (size_t)got == room;
+  }
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return errno == EINTR;
+  end_reading(link, NULL);
+  return false;
+}
+
+static void read_some(Link *link) {
+  size_t total = 0;
+  while (total < READ_PER_TURN && read_once(link, &total)) continue;
+  if (total > 0) set_ready(link);
+  Packet packet;
+  size_t size;
+  bool backlog = buf_size(&link->in) > READ_AHEAD &&
+                 packet_at(link, 0, &packet, &size) == PACKET_WHOLE;
+  if (backlog) watch(link, link->watching & ~UV_READABLE);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events) {
+  Link *link = poll->data;
+  if (status < 0) {
+    end_reading(link, NULL);
+    return;
+  }
+  if (events & UV_WRITABLE) link_flush(link);
+  if ((events & UV_READABLE) && !link->closed && !link->ended) read_some(link);
+}
+
+Link *link_new(Loop *loop, int from, const LinkEvents *events) {
+  Link *link = calloc(1, sizeof *link);
+  if (!link) return NULL;
+  link->loop = loop;
+  link->events = events;
+  link->from = from;
+  link->fd = -1;
+  link->begun = SIZE_MAX;
+  link->limits = (LinkLimits){.message = 1 << 28, .high_water = 1 << 23, .queue = 1 << 28};
+  list_init(&link->ready_node);
+  list_init(&link->dirty_node);
+  return link;
+}
+
+int link_open(Link *link, int fd) {
+  int status = uv_poll_init(&link->loop->uv, &link->poll, fd);
+  if (status < 0) {
+    close(fd);
+    return status;
+  }
+  /* libuv made it non-blocking; every call here says MSG_DONTWAIT instead, so that sendSync can
+   * block in one system call. */
+  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  link->poll.data = link;
+  link->fd = fd;
+  watch(link, UV_READABLE);
+  link_flush(link);
+  return 0;
+}
+
+bool link_begin(Link *link) {
+  link_rollback(link);
+  if (!buf_reserve(&link->out, PACKET_HEADER_SIZE)) return false;
+  link->begun = buf_size(&link->out);
+  link->out.end += PACKET_HEADER_SIZE;
+  return true;
+}
+
+void link_rollback(Link *link) {
+  if (link->begun == SIZE_MAX) return;
+  link->out.end = link->out.start + link->begun;
+  link->begun = SIZE_MAX;
+}
+
+/* The link has bytes to write: at the end of the turn, or now when they are many. */
+static void write_soon(Link *link) {
+  if (link->fd < 0) return;
+  if (list_empty(&link->dirty_node)) list_append(&link->loop->dirty, &link->dirty_node);
+  if (link_queued(link) > WRITE_EARLY) link_flush(link);
+}
+
+bool link_commit(Link *link, Packet *packet) {
+  if (link->ended) {
+    link_rollback(link); /* nobody reads it; the end is told by on_end */
+    return true;
+  }
+  size_t size = buf_size(&link->out) - link->begun - PACKET_HEADER_SIZE;
+  packet->body_size = size - packet->channel_size;
+  packet_write_header(buf_front(&link->out) + link->begun, packet);
+  link->begun = SIZE_MAX;
+  write_soon(link);
+  if (link_queued(link) <= link->limits.high_water) return true;
+  link->over_high_water = true;
+  return false;
+}
+
+bool link_take_queue(Link *link, Link *from) {
+  if (!buf_append(&link->out, buf_front(&from->out), link_queued(from))) return false;
+  buf_clear(&from->out);
+  write_soon(link);
+  return true;
+}
+
+/* One write. Returns true when all is written or the rest is pointless, false when it must wait. */
+static bool write_once(Link *link, int flags) {
+  ssize_t sent = send(link->fd, buf_front(&link->out), link_queued(link), flags | MSG_NOSIGNAL);
+  if (sent >= 0) {
+    buf_consume(&link->out, (size_t)sent);
+    return link_queued(link) == 0;
+  }
+  if (errno == EINTR || errno == EAGAIN) return false;
+  buf_clear(&link->out); /* the peer is gone: its end of file says so, after what it sent before */
+  return true;
+}
+
+void link_flush(Link *link) {
+  link_rollback(link);
+  if (link->fd < 0 || link_queued(link) == 0) return;
+  bool done = write_once(link, MSG_DONTWAIT);
+  if (!link->ended) {
+    watch(link, done ? link->watching & ~UV_WRITABLE : link->watching | UV_WRITABLE);
+  }
+  if (link->over_high_water && link_queued(link) <= link->limits.high_water / 2) {
+    link->over_high_water = false;
+    link->events->on_drained(link);
+  }
+}
+
+void link_finish_packet(Link *link) {
+  buf_consume(&link->in, link->current);
+  link->current = 0;
+}
+
+/* The end, after the last whole packet. A cut-off packet is a fault only of a peer that lives. */
+static void dispatch_end(Link *link) {
+  if (link->fault) log_warn("closing the link to a peer: it sent %s", link->fault);
+  link->ended = true;
+  watch(link, 0);
+  link->events->on_end(link, link->fault);
+}
+
+static bool dispatch_one(Link *link) {
+  Packet packet;
+  PacketStatus status = packet_at(link, 0, &packet, &link->current);
+  if (status == PACKET_WHOLE) {
+    link->events->on_packet(link, &packet);
+    link_finish_packet(link);
+    return !link->closed;
+  }
+  link->current = 0;
+  if (status == PACKET_BAD || link->ended) dispatch_end(link);
+  return false;
+}
+
+void link_dispatch(Link *link, int count) {
+  if (link->closed) return;
+  while (count-- > 0) {
+    if (!dispatch_one(link)) return;
+    if (buf_size(&link->in) < READ_AHEAD / 2 && !link->ended) {
+      watch(link, link->watching | UV_READABLE);
+    }
+  }
+  set_ready(link);
+}
+
+void link_fail(Link *link, const char *reason) {
+  buf_clear(&link->in);
+  link->current = 0;
+  end_reading(link, reason);
+}
+
+/* Sleeps until the socket is readable, or writable while something waits to be written. */
+static void wait_socket(Link *link, int timeout) {
+  short events = (short)(POLLIN | (link_queued(link) > 0 ? POLLOUT : 0));
+  struct pollfd entry = {.fd = link->fd, .events = events};
+  poll(&entry, 1, timeout);
+  if (entry.revents & POLLOUT) write_once(link, MSG_DONTWAIT);
+}
+
+bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset) {
+  *offset = 0;
+  link_rollback(link);
+  write_once(link, MSG_DONTWAIT);
+  for (;;) {
+    size_t size, total = 0;
+    PacketStatus status = packet_at(link, *offset, packet, &size);
+    if (status == PACKET_WHOLE && packet->kind == PACKET_REPLY && packet->id == id) {
+      set_ready(link); /* the others were read behind libuv's back */
+      return true;
+    }
+    if (status == PACKET_WHOLE) {
+      *offset += size;
+      continue;
+    }
+    if (status == PACKET_BAD) end_reading(link, link->fault);
+    if (link->ended) return false;
+    if (!read_once(link, &total) && total == 0 && !link->ended) wait_socket(link, -1);
+  }
+}
+
+void link_remove(Link *link, size_t offset, const Packet *packet) {
+  size_t size = PACKET_HEADER_SIZE + packet->channel_size + packet->body_size;
+  if (offset == 0) {
+    buf_consume(&link->in, size);
+    return;
+  }
+  uint8_t *hole = buf_front(&link->in) + offset;
+  memmove(hole, hole + size, buf_size(&link->in) - offset - size);
+  link->in.end -= size;
+}
+
+void link_drain(Link *link, int timeout) {
+  link_rollback(link);
+  uint64_t deadline = uv_hrtime() + (uint64_t)timeout * 1000000;
+  while (link->fd >= 0 && link_queued(link) > 0 && uv_hrtime() < deadline) {
+    if (write_once(link, MSG_DONTWAIT)) return;
+    struct pollfd entry = {.fd = link->fd, .events = POLLOUT};
+    poll(&entry, 1, timeout);
+  }
+}
+
+static void release(Link *link) {
+  buf_clear(&link->in);
+  buf_clear(&link->out);
+  free(link);
+}
+
+static void on_close(uv_handle_t *handle) { release(handle->data); }
+
+void link_close(Link *link) {
+  if (link->closed) return;
+  link->closed = true;
+  list_remove(&link->ready_node);
+  list_remove(&link->dirty_node);
+  if (link->fd < 0) {
+    release(link);
+    return;
+  }
+  int fd = link->fd;
+  link->fd = -1;
+  uv_close((uv_handle_t *)&link->poll, on_close);
+  close(fd); /* after uv_close, which takes it out of the loop's set */
+}

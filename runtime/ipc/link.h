@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ * A link: one ordered duplex connection between two states, carrying packets. */
+#pragma once
+
+#include "base/buf.h"
+#include "ipc/loop.h"
+#include "ipc/packet.h"
+
+typedef struct Link Link;
+
+/* What a link tells its owner. Each is called from the loop; any of them may close the link. */
+typedef struct LinkEvents {
+  /* A packet, in order. It stands in the link's buffer until link_finish_packet, which the owner
+   * calls as soon as it has read the packet and before anything else may use the link. */
+  void (*on_packet)(Link *link, const Packet *packet);
+  /* The link ended: the peer closed it (reason NULL) or broke the protocol (the reason). All whole
+   * packets came before. Called once; the owner then calls link_close. */
+  void (*on_end)(Link *link, const char *reason);
+  /* Fewer bytes wait than half the high-water mark, after more than the mark did. */
+  void (*on_drained)(Link *link);
+} LinkEvents;
+
+/* Bounds of one link, in bytes. */
+typedef struct LinkLimits {
+  size_t message;    /* what may follow a packet's header, both ways */
+  size_t high_water; /* waiting for a slow reader: beyond it, link_commit says false */
+  size_t queue;      /* waiting for a slow reader: beyond it, nothing is accepted */
+} LinkLimits;
+
+/* Public to loop.c and to the owner, who may read all of it and set `data` and `limits`. */
+struct Link {
+  uv_poll_t poll;
+  Loop *loop;               /* borrowed */
+  const LinkEvents *events; /* borrowed, constant */
+  void *data;               /* the owner's */
+  LinkLimits limits;
+  List ready_node, dirty_node; /* on the lists of `loop` */
+  Buf in, out;
+  size_t begun;   /* offset in `out` of a packet that is not committed yet, else SIZE_MAX */
+  size_t current; /* size of the packet at the front of `in` that is being read, else 0 */
+  int from;       /* whose packets are welcome: FROM_MAIN or FROM_PEER */
+  int fd;         /* owned; -1 until link_open and after link_close */
+  int watching;   /* the uv_poll events that are asked for */
+  bool ended;     /* nothing more comes: end of file, or a fault */
+  bool over_high_water;
+  bool closed;
+  const char *fault; /* why the peer is not trusted any more; NULL when it simply closed */
+};
+
+/* Makes a link without a connection: what is written to it waits. `from` says whose packets it
+ * accepts. NULL when memory is short. The owner ends its life with link_close. */
+Link *link_new(Loop *loop, int from, const LinkEvents *events);
+
+/* Connects the link to the stream socket `fd`, which it owns from now on, also on failure.
+ * Returns 0 or a negative libuv code. */
+int link_open(Link *link, int fd);
+
+/* Begins a packet: reserves its header behind what waits already. False when memory is short.
+ * Channel and body are appended to link->out by the caller; link_commit or link_rollback follow.
+ * Should a raised error prevent both, the next use of the link rolls back. */
+bool link_begin(Link *link);
+
+/* Ends the packet that was begun: what was appended since is its channel (packet->channel_size
+ * bytes) and its body. The bytes are written at the end of the turn. Returns false when more than
+ * the high-water mark waits afterwards. */
+bool link_commit(Link *link, Packet *packet);
+
+/* Forgets the packet that was begun; harmless when there is none. */
+void link_rollback(Link *link);
+
+/* Moves what waits on `from`, which was never opened, behind what waits on `link`. False, with both
+ * as they were, when memory is short. */
+bool link_take_queue(Link *link, Link *from);
+
+/* How many bytes wait to be written. */
+static inline size_t link_queued(const Link *link) { return buf_size(&link->out); }
+
+/* Writes as much as the socket takes now; the loop does it once a turn. */
+void link_flush(Link *link);
+
+/* Dispatches up to `count` packets, then sees to it that the rest has its turn. For loop.c. */
+void link_dispatch(Link *link, int count);
+
+/* The packet given to on_packet was read: its bytes may go. Harmless when there is none. */
+void link_finish_packet(Link *link);
+
+/* The peer broke the protocol in a way that only the owner could see: nothing more is read, and
+ * on_end follows with this reason, a string that outlives the link. */
+void link_fail(Link *link, const char *reason);
+
+/* Blocks this thread until the REPLY to `id` is here, writing and reading meanwhile; other packets
+ * stay in the buffer, in order. Returns true with *packet and its *offset in the unread bytes of
+ * link->in; false when the link ended first. The caller then calls link_remove. */
+bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset);
+
+/* Takes the packet at `offset` of the unread bytes out of the buffer. */
+void link_remove(Link *link, size_t offset, const Packet *packet);
+
+/* Blocks until everything is written, the link ended or `timeout` milliseconds went by. */
+void link_drain(Link *link, int timeout);
+
+/* Closes the descriptor; no event comes any more. Idempotent; freed in the close callback. */
+void link_close(Link *link);

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT
+ * A libuv loop and the turn of its links: read, dispatch under a budget, write once. */
+#include "ipc/loop.h"
+
+#include "ipc/link.h"
+
+#include <stdlib.h>
+
+enum {
+  PACKETS_PER_ROUND = 8,          /* of one link, before the next link has its round */
+  DEFAULT_BUDGET = 4 * 1000 * 1000, /* 4 ms: a quarter of a frame */
+};
+
+static void flush_dirty(Loop *loop) {
+  while (!list_empty(&loop->dirty)) {
+    List *node = loop->dirty.next;
+    list_remove(node);
+    link_flush(LIST_ENTRY(node, Link, dirty_node));
+  }
+}
+
+/* Lets each link with a backlog have its round until the budget is used. What is left keeps the
+ * loop awake; it is dispatched after the next poll, so that timers and other links have their turn. */
+static void dispatch_ready(Loop *loop) {
+  uint64_t deadline = uv_hrtime() + loop->budget;
+  while (!list_empty(&loop->ready)) {
+    Link *link = LIST_ENTRY(loop->ready.next, Link, ready_node);
+    list_remove(&link->ready_node);
+    link_dispatch(link, PACKETS_PER_ROUND);
+    if (!list_empty(&loop->ready) && uv_hrtime() >= deadline) break;
+  }
+}
+
+static void on_idle(uv_idle_t *idle) { (void)idle; /* its being active is its purpose */ }
+
+static void on_prepare(uv_prepare_t *prepare) { flush_dirty(prepare->data); }
+
+static void on_check(uv_check_t *check) {
+  Loop *loop = check->data;
+  dispatch_ready(loop);
+  flush_dirty(loop);
+  if (list_empty(&loop->ready)) {
+    uv_idle_stop(&loop->idle);
+  } else {
+    uv_idle_start(&loop->idle, on_idle);
+  }
+}
+
+Loop *loop_new(void) {
+  Loop *loop = calloc(1, sizeof *loop);
+  if (!loop) return NULL;
+  if (uv_loop_init(&loop->uv) < 0) {
+    free(loop);
+    return NULL;
+  }
+  list_init(&loop->ready);
+  list_init(&loop->dirty);
+  loop->budget = DEFAULT_BUDGET;
+  uv_prepare_init(&loop->uv, &loop->prepare);
+  uv_check_init(&loop->uv, &loop->check);
+  uv_idle_init(&loop->uv, &loop->idle);
+  loop->prepare.data = loop->check.data = loop;
+  uv_prepare_start(&loop->prepare, on_prepare);
+  uv_check_start(&loop->check, on_check);
+  uv_unref((uv_handle_t *)&loop->prepare);
+  uv_unref((uv_handle_t *)&loop->check);
+  return loop;
+}
+
+void loop_run(Loop *loop) { uv_run(&loop->uv, UV_RUN_DEFAULT); }
+
+void loop_stop(Loop *loop) { uv_stop(&loop->uv); }
+
+static void close_handle(uv_handle_t *handle, void *unused) {
+  (void)unused;
+  if (!uv_is_closing(handle)) uv_close(handle, NULL);
+}
+
+void loop_free(Loop *loop) {
+  if (!loop) return;
+  uv_walk(&loop->uv, close_handle, NULL);
+  uv_run(&loop->uv, UV_RUN_DEFAULT);
+  uv_loop_close(&loop->uv);
+  free(loop);
+}

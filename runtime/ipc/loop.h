@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ * A libuv loop and the turn of its links: read, dispatch under a budget, write once. */
+#pragma once
+
+#include "base/list.h"
+
+#include <uv.h>
+
+/* One thread's loop. A turn of it goes: timers, then flush, sleep in poll (links append what
+ * arrives to their buffers), then dispatch round-robin until the budget is used, then flush. So a
+ * thousand messages cost one write, and a lone one is not delayed. Lives on the heap: a thread of
+ * libuv's pool may still touch it while it closes. */
+typedef struct Loop {
+  uv_loop_t uv;
+  List ready; /* links with packets, or an end, to dispatch: in the order of their next turn */
+  List dirty; /* links with bytes that no write has been tried for */
+  uint64_t budget; /* nanoseconds of dispatching in one turn; settable at any time */
+  uv_prepare_t prepare;
+  uv_check_t check;
+  uv_idle_t idle; /* active while packets wait, so that poll does not sleep on them */
+} Loop;
+
+/* Makes a loop; NULL when descriptors or memory are short. Free with loop_free. */
+Loop *loop_new(void);
+
+/* Runs the loop until nothing is left to wait for or loop_stop was called. */
+void loop_run(Loop *loop);
+
+/* Ends loop_run after the turn under way. */
+void loop_stop(Loop *loop);
+
+/* Closes every handle that is still open on the loop, waits for their close callbacks, and frees
+ * it. NULL is allowed. All links must have been closed. */
+void loop_free(Loop *loop);

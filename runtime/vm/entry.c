@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT
+ * The one way from the loop into Lua: tasks on pooled coroutines, microtasks, uncaught errors.
+ *
+ * A task is a coroutine from the pool. While it runs, or waits idle, the table ANCHORS keeps it;
+ * once suspended, only whoever will wake it does, so that a task that nobody can wake is garbage.
+ * It returns to the pool when it ended, unless the program got hold of it. */
+#include "vm/entry.h"
+
+#include "base/log.h"
+
+#include <lauxlib.h>
+#include <luv/luv.h>
+#include <string.h>
+
+_Static_assert(sizeof(ThreadMark) <= LUA_EXTRASPACE, "a thread's mark fits beside it");
+
+/* The key of the anchors' table in the registry. */
+static const char ANCHORS = 0;
+
+ThreadMark *thread_mark(lua_State *L) { return lua_getextraspace(L); }
+
+void entry_init(State *state) {
+  lua_State *L = state->L;
+  memset(thread_mark(L), 0, sizeof(ThreadMark)); /* new threads start with a copy */
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &ANCHORS);
+}
+
+static void anchor(lua_State *L, lua_State *task) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &ANCHORS);
+  lua_pushthread(task);
+  if (task != L) lua_xmove(task, L, 1);
+  lua_rawsetp(L, -2, task);
+  lua_pop(L, 1);
+}
+
+static void let_go(lua_State *L, lua_State *task) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &ANCHORS);
+  lua_pushnil(L);
+  lua_rawsetp(L, -2, task);
+  lua_pop(L, 1);
+}
+
+/* (state) makes a task and puts it into the pool. Protected, as it allocates. */
+static int make_task(lua_State *L) {
+  State *state = lua_touserdata(L, 1);
+  lua_State *task = lua_newthread(L);
+  memset(thread_mark(task), 0, sizeof(ThreadMark));
+  thread_mark(task)->pooled = 1;
+  anchor(L, task);
+  state->idle[state->idle_count++] = task;
+  return 0;
+}
+
+lua_State *entry_begin(State *state) {
+  if (state->idle_count == 0) {
+    lua_State *L = state->L;
+    lua_pushcfunction(L, make_task);
+    lua_pushlightuserdata(L, state);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
+      lua_pop(L, 1);
+      log_warn("not enough memory for another task");
+      return NULL;
+    }
+  }
+  return state->idle[--state->idle_count];
+}
+
+/* The task ended: back to the pool, or to the collector. It is anchored iff `anchored`. */
+static void retire(State *state, lua_State *task, bool anchored) {
+  ThreadMark *mark = thread_mark(task);
+  bool reusable = mark->pooled && !mark->escaped && state->idle_count < TASK_POOL_SIZE;
+  if (!reusable) {
+    if (anchored) let_go(state->L, task);
+    return;
+  }
+  lua_settop(task, 0);
+  mark->cancelled = mark->waiting = 0;
+  if (!anchored) anchor(state->L, task);
+  state->idle[state->idle_count++] = task;
+}
+
+/* Reports the error on top of `task`, with the traceback of where it was raised. */
+static void report(State *state, lua_State *task) {
+  lua_State *L = state->L;
+  luaL_traceback(L, task, NULL, 0);
+  lua_xmove(task, L, 1);
+  lua_insert(L, -2);
+  entry_hook(state, HOOK_UNCAUGHT, 2);
+}
+
+static TaskStatus settle(State *state, lua_State *task, int status, int results, bool anchored) {
+  if (status == LUA_YIELD) {
+    lua_pop(task, results);
+    if (anchored) let_go(state->L, task);
+    return TASK_SUSPENDED;
+  }
+  if (status != LUA_OK) {
+    report(state, task);
+    lua_resetthread(task);
+  }
+  retire(state, task, anchored);
+  return status == LUA_OK ? TASK_DONE : TASK_FAILED;
+}
+
+TaskStatus entry_run(State *state, lua_State *task, lua_State *from, int count) {
+  int results = 0;
+  int status = lua_resume(task, from, count, &results);
+  return settle(state, task, status, results, true);
+}
+
+void entry_enter(State *state) { state->depth++; }
+
+/* Runs the microtasks of one world. Returns whether there were any; should the queue fail half-way,
+ * the rest has its turn again. */
+static bool drain(State *world) {
+  if (!world->has_microtasks) return false;
+  world->has_microtasks = false;
+  world->depth++;
+  if (!entry_hook(world, HOOK_DRAIN, 0)) world->has_microtasks = true;
+  world->depth--;
+  return true;
+}
+
+static void drain_worlds(State *state) {
+  bool again = true;
+  while (again) {
+    again = false;
+    State *world = state;
+    do {
+      if (drain(world)) again = true;
+      world = world->worlds;
+    } while (world != state);
+  }
+}
+
+/* True while any world of the ring is being run: the turn is not over then. */
+static bool inside_turn(const State *state) {
+  const State *world = state;
+  do {
+    if (world->depth > 0) return true;
+    world = world->worlds;
+  } while (world != state);
+  return false;
+}
+
+void entry_leave(State *state) {
+  state->depth--;
+  if (!inside_turn(state)) drain_worlds(state);
+}
+
+TaskStatus entry_call(State *state, int count) {
+  lua_State *L = state->L, *task = entry_begin(state);
+  if (!task || !lua_checkstack(task, count + 1)) {
+    lua_pop(L, count + 1);
+    return TASK_FAILED;
+  }
+  entry_enter(state);
+  lua_xmove(L, task, count + 1);
+  TaskStatus status = entry_run(state, task, L, count);
+  entry_leave(state);
+  return status;
+}
+
+bool entry_hook(State *state, StateHook hook, int count) {
+  lua_State *L = state->L;
+  if (lua_rawgeti(L, LUA_REGISTRYINDEX, state->hooks[hook]) != LUA_TFUNCTION) {
+    lua_pop(L, count + 1);
+    return true;
+  }
+  lua_insert(L, -count - 1);
+  if (lua_pcall(L, count, 0, 0) == LUA_OK) return true;
+  const char *reason = lua_tostring(L, -1);
+  log_warn("error in the runtime: %s", reason ? reason : "(not a string)");
+  lua_pop(L, 1);
+  return false;
+}
+
+/* luv wants what the callback returns, so it cannot suspend. */
+static int call_for_results(State *state, lua_State *to, int count) {
+  lua_State *L = state->L;
+  int base = lua_gettop(L) - count - 1;
+  entry_enter(state);
+  int status = lua_pcall(L, count, LUA_MULTRET, 0);
+  int got = lua_gettop(L) - base;
+  if (status != LUA_OK) {
+    lua_pushliteral(L, "(in a callback whose results libuv uses)");
+    entry_hook(state, HOOK_UNCAUGHT, 2);
+  } else if (to != L) {
+    lua_xmove(L, to, got);
+  }
+  entry_leave(state);
+  return status == LUA_OK ? got : -status;
+}
+
+/* A coroutine that is no task yielded by itself, ended or failed: Lua decides what it was for. */
+static void tell_foreign(State *state, lua_State *thread, int status, int results) {
+  lua_State *L = state->L;
+  bool ok = status == LUA_OK || status == LUA_YIELD;
+  if (!ok) {
+    luaL_traceback(L, thread, NULL, 0);
+    results = 1;
+  }
+  lua_pushthread(thread);
+  lua_xmove(thread, L, 1);
+  lua_pushboolean(L, ok);
+  if (ok) {
+    lua_checkstack(L, results);
+    lua_xmove(thread, L, results);
+    entry_hook(state, HOOK_FOREIGN, 2 + results);
+    return;
+  }
+  lua_xmove(thread, L, 1);
+  lua_rotate(L, -4, -1); /* the traceback comes last */
+  lua_resetthread(thread);
+  entry_hook(state, HOOK_FOREIGN, 4);
+}
+
+bool entry_wake(State *state, lua_State *thread, uint32_t wait, lua_State *from) {
+  ThreadMark *mark = thread_mark(thread);
+  if (!mark->waiting || mark->wait != wait) return false;
+  mark->waiting = 0;
+  int results = 0;
+  int status = lua_resume(thread, from, 0, &results);
+  if (mark->pooled) {
+    settle(state, thread, status, results, false);
+  } else if (status == LUA_YIELD && mark->waiting) {
+    lua_pop(thread, results);
+  } else {
+    tell_foreign(state, thread, status, results);
+  }
+  return true;
+}
+
+int entry_luv_call(lua_State *L, int count, int results, int flags) {
+  (void)flags; /* how to report is decided by HOOK_UNCAUGHT, and nothing here exits */
+  State *state = state_from(L);
+  if (L != state->L) lua_xmove(L, state->L, count + 1);
+  if (results == 0) return entry_call(state, count) == TASK_FAILED ? -LUA_ERRRUN : 0;
+  return call_for_results(state, L, count);
+}

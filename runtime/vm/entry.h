@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * The one way from the loop into Lua: tasks on pooled coroutines, microtasks, uncaught errors. */
+#pragma once
+
+#include "vm/state.h"
+
+/* How a run of a task came out. */
+typedef enum TaskStatus {
+  TASK_DONE,
+  TASK_SUSPENDED, /* it awaits, or yielded; somebody holds it or it is garbage */
+  TASK_FAILED,    /* the error was reported */
+} TaskStatus;
+
+/* Prepares the state for the functions below. [-0, +0, may raise for memory] */
+void entry_init(State *state);
+
+/* Runs the function and its `count` arguments on top of state->L as a task, and pops them. An
+ * error is reported as uncaught. When this is the outermost entry, the turn ends here: the
+ * microtasks of all worlds are drained. Never raises. [-(count+1), +0] */
+TaskStatus entry_call(State *state, int count);
+
+/* The same in two steps, for callers that build the arguments in place: a coroutine on which to
+ * push a function and its arguments; NULL when memory is short. entry_run must follow. */
+lua_State *entry_begin(State *state);
+
+/* Runs what was pushed on `task`, a function and `count` arguments, as entry_call does. `from` is
+ * the thread that is running, or state->L when the loop calls. Does not end the turn. */
+TaskStatus entry_run(State *state, lua_State *task, lua_State *from, int count);
+
+/* Marks the beginning of an outermost or nested entry, whose entry_leave must follow; leaving the
+ * outermost one drains the microtasks. entry_call does both by itself. */
+void entry_enter(State *state);
+void entry_leave(State *state);
+
+/* Calls a hook with the `count` arguments on top of state->L, protected, and pops them. Without the
+ * hook they are only popped. False when it failed, which is logged. [-count, +0, never raises] */
+bool entry_hook(State *state, StateHook hook, int count);
+
+/* luv's protected call: runs the function and its arguments as a task, so that a callback of luv
+ * may await; with results wanted, or outside any loop, as a plain protected call. */
+int entry_luv_call(lua_State *L, int count, int results, int flags);
+
+/* What the running coroutine is known for. Kept beside each Lua thread (lua_getextraspace), so that
+ * no table has to hold coroutines that nobody else does. */
+typedef struct ThreadMark {
+  uint32_t wait; /* number of its current or last wait: a wake-up for another number is stale */
+  uint8_t waiting;
+  uint8_t pooled;    /* made by the pool */
+  uint8_t escaped;   /* the program has seen it: it must never be reused */
+  uint8_t cancelled; /* every await raises AbortError */
+} ThreadMark;
+
+/* The mark of the thread L. [-0, +0, never raises] */
+ThreadMark *thread_mark(lua_State *L);
+
+/* Wakes `thread` from its wait number `wait`. False, with nothing done, when it does not wait for
+ * that any more. `from` as for entry_run. */
+bool entry_wake(State *state, lua_State *thread, uint32_t wait, lua_State *from);

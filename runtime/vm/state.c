@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT
+ * A Lua state of Lunette with all that belongs to it. */
+#include "vm/state.h"
+
+#include "vm/entry.h"
+#include "vm/loader.h"
+
+#include <lauxlib.h>
+#include <lualib.h>
+#include <stdlib.h>
+
+/* Lua's allocator, counting. */
+static void *allocate(void *data, void *block, size_t old_size, size_t new_size) {
+  State *state = data;
+  if (!block) old_size = 0; /* then it tells the type of the new object instead */
+  void *result = NULL;
+  if (new_size == 0) {
+    free(block);
+  } else {
+    result = realloc(block, new_size);
+    if (!result) return NULL;
+  }
+  state->heap += new_size - old_size;
+  if (state->heap > state->heap_peak) state->heap_peak = state->heap;
+  return result;
+}
+
+static int open_all(lua_State *L) {
+  State *state = lua_touserdata(L, 1);
+  lua_pushlightuserdata(L, state);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, (const void *)&state_from);
+  luaL_openlibs(L);
+  entry_init(state);
+  loader_init(L);
+  return 0;
+}
+
+State *state_new(Loop *loop) {
+  State *state = calloc(1, sizeof *state);
+  if (!state) return NULL;
+  state->loop = loop;
+  state->worlds = state;
+  for (int i = 0; i < HOOK_COUNT; i++) state->hooks[i] = LUA_NOREF;
+  state->clone = clone_context_new();
+  state->L = state->clone ? lua_newstate(allocate, state) : NULL;
+  if (!state->L) goto fail;
+  lua_pushcfunction(state->L, open_all);
+  lua_pushlightuserdata(state->L, state);
+  if (lua_pcall(state->L, 1, 0, 0) != LUA_OK) goto fail;
+  lua_gc(state->L, LUA_GCGEN, 0, 0);
+  return state;
+fail:
+  state_free(state);
+  return NULL;
+}
+
+void state_join(State *state, State *other) {
+  state->worlds = other->worlds;
+  other->worlds = state;
+}
+
+static void leave_worlds(State *state) {
+  State *before = state;
+  while (before->worlds != state) before = before->worlds;
+  before->worlds = state->worlds;
+}
+
+void state_free(State *state) {
+  if (!state) return;
+  leave_worlds(state);
+  if (state->L) lua_close(state->L);
+  clone_context_free(state->clone);
+  free(state);
+}
+
+State *state_from(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, (const void *)&state_from);
+  State *state = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return state;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT
+ * A Lua state of Lunette with all that belongs to it. */
+#pragma once
+
+#include "ipc/loop.h"
+#include "vm/clone.h"
+
+#include <lua.h>
+
+enum { TASK_POOL_SIZE = 128 };
+
+/* Lua functions that the core calls; set by the Lua side at boot through core.task.set_hooks. */
+typedef enum StateHook {
+  HOOK_DRAIN,     /* () runs the microtasks */
+  HOOK_UNCAUGHT,  /* (error, traceback) an error that left a task */
+  HOOK_SUSPENDED, /* (peer, id, thread) the task that answers a question has suspended */
+  HOOK_FOREIGN,   /* (thread, ok, ...) a coroutine of the program yielded or ended */
+  HOOK_COUNT,
+} StateHook;
+
+/* One Lua state: main's, a renderer's, or one world of a renderer. Never touched by another thread. */
+typedef struct State {
+  lua_State *L; /* owned; the main thread, which never runs tasks itself */
+  Loop *loop;   /* borrowed */
+  CloneContext *clone;  /* owned */
+  struct State *worlds; /* ring of the states that share a turn; a single state is its own ring */
+  lua_State *idle[TASK_POOL_SIZE]; /* pooled coroutines that wait for work */
+  int idle_count;
+  int depth;            /* entries into Lua that are under way */
+  bool has_microtasks;
+  bool sandboxed;       /* no bytecode, no C modules, nothing loaded from the disk */
+  int hooks[HOOK_COUNT]; /* references; LUA_NOREF until they are set */
+  size_t heap, heap_peak; /* bytes that Lua has allocated now, and at most so far */
+  void *data;           /* the host's or the renderer's, borrowed */
+} State;
+
+/* Makes a state on `loop` with Lua's standard libraries, and `import` (vm/loader.h). NULL when
+ * memory is short. Free with state_free. */
+State *state_new(Loop *loop);
+
+/* Lets `state` share the turns of `other`: their microtasks are drained together. */
+void state_join(State *state, State *other);
+
+/* Closes the Lua state (finalisers run) and frees all of it. NULL is allowed. */
+void state_free(State *state);
+
+/* The state that the thread L belongs to. [-0, +0, never raises] */
+State *state_from(lua_State *L);

@@ -1,0 +1,13 @@
+# What Lunette needs from the system. vendor/README.md says why each, and how it is linked.
+
+# Debian's packages. The second list is only for `make test` and `make lint`.
+BUILD_PACKAGES = gcc libc6-dev liblua5.4-dev libuv1-dev lua-luv-dev lua-cjson-dev libseccomp-dev
+TEST_PACKAGES  = lua5.4 lua-busted lua-check lua-filesystem lua-lpeg clang-format
+
+# How they are found; set these in the environment or on the command line where they live elsewhere.
+# Lua goes in whole, so that C modules loaded by `require` find all of lua_*; vendor/exports says
+# what they see.
+DEPS_CPPFLAGS ?= -isystem /usr/include/lua5.4
+DEPS_LDFLAGS  ?= -Wl,--dynamic-list=vendor/exports
+DEPS_LDLIBS   ?= -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
+                 -l:liblua5.4-luv.a -l:liblua5.4-cjson.a -l:libuv_a.a -ldl -lm
