@@ -328,7 +328,7 @@ static int acquire(InstanceBox *box, const char *id, const char *message, size_t
 /* instance_acquire(id, message, on_message): returns true and the lock, held until its close() or
  * the state's end, when this is the first instance of `id`: on_message(text) is then called with
  * what each later one left. Returns false when there is a first one, which gets the message. Or
- * nil, message, name. May block for two seconds. */
+ * nil, message, name. Blocks for seconds only when the first one does not react. */
 static int l_instance_acquire(lua_State *L) {
   size_t size;
   const char *id = check_text(L, 1), *message = luaL_checklstring(L, 2, &size);

@@ -24,7 +24,7 @@
 enum {
   HEADER_SIZE = 4,
   PLAIN_ID_MAX = 64,   /* a longer id is hashed into the name */
-  BACKLOG = 16,        /* later instances that wait to be accepted */
+  BACKLOG = 128,       /* later instances that wait to be accepted */
   CLIENTS_MAX = 8,     /* later instances that are being read */
   READ_SIZE = 1 << 16, /* bytes read at once */
   READS_PER_TURN = 8,  /* of one client, before the loop's other work */
@@ -32,7 +32,7 @@ enum {
   SILENT_TICKS = 6,    /* after which a silent client is dropped */
 };
 
-static const uint64_t PATIENCE = 2000; /* milliseconds for the later instance's whole attempt */
+static const uint64_t PATIENCE = 2000; /* milliseconds for one reaction of the holder */
 static const uint8_t RECEIVED = 1;     /* the holder's answer */
 
 /* Both sides */
@@ -82,8 +82,9 @@ static int check_peer(int fd, pid_t *pid) {
 static uint64_t now(void) { return uv_hrtime() / 1000000; }
 
 /* Waits until the socket can be read or written. 0 or a negative code. */
-static int await(int fd, short events, uint64_t deadline) {
+static int await(int fd, short events) {
   struct pollfd entry = {.fd = fd, .events = events};
+  uint64_t deadline = now() + PATIENCE;
   for (;;) {
     uint64_t time = now();
     int count = time < deadline ? poll(&entry, 1, (int)(deadline - time)) : 0;
@@ -93,7 +94,7 @@ static int await(int fd, short events, uint64_t deadline) {
   }
 }
 
-static int send_all(int fd, const void *bytes, size_t size, uint64_t deadline) {
+static int send_all(int fd, const void *bytes, size_t size) {
   const uint8_t *next = bytes;
   while (size > 0) {
     ssize_t sent = send(fd, next, size, MSG_NOSIGNAL);
@@ -101,7 +102,7 @@ static int send_all(int fd, const void *bytes, size_t size, uint64_t deadline) {
       next += sent;
       size -= (size_t)sent;
     } else if (errno == EAGAIN) {
-      int error = await(fd, POLLOUT, deadline);
+      int error = await(fd, POLLOUT);
       if (error < 0) return error;
     } else if (errno != EINTR) {
       return -errno;
@@ -111,8 +112,8 @@ static int send_all(int fd, const void *bytes, size_t size, uint64_t deadline) {
 }
 
 /* The holder's answer. One that is late is no failure: the message waits in its socket. */
-static int await_answer(int fd, uint64_t deadline) {
-  int error = await(fd, POLLIN, deadline);
+static int await_answer(int fd) {
+  int error = await(fd, POLLIN);
   if (error < 0) return error == -ETIMEDOUT ? 0 : error;
   uint8_t answer;
   ssize_t count = recv(fd, &answer, 1, 0);
@@ -120,26 +121,25 @@ static int await_answer(int fd, uint64_t deadline) {
   return count == 1 ? 0 : -ECONNRESET;
 }
 
-static int send_message(int fd, const void *message, size_t size, uint64_t deadline) {
+static int send_message(int fd, const void *message, size_t size) {
   uint8_t header[HEADER_SIZE];
   pid_t holder;
   int error = check_peer(fd, &holder);
   if (error < 0) return error;
   for (unsigned i = 0; i < HEADER_SIZE; i++) header[i] = (uint8_t)(size >> (8 * i));
-  error = send_all(fd, header, sizeof header, deadline);
-  if (error == 0) error = send_all(fd, message, size, deadline);
+  error = send_all(fd, header, sizeof header);
+  if (error == 0) error = send_all(fd, message, size);
   if (error < 0) return error;
   /* Several hosts can live in one process; waiting for our own thread would be in vain. */
-  return holder == getpid() ? 0 : await_answer(fd, deadline);
+  return holder == getpid() ? 0 : await_answer(fd);
 }
 
-static int tell_holder(const Address *address, const void *message, size_t size,
-                       uint64_t deadline) {
+static int tell_holder(const Address *address, const void *message, size_t size) {
   int fd = new_socket();
   if (fd < 0) return fd;
   int error = 0;
   if (connect(fd, (const struct sockaddr *)&address->name, address->size) != 0) error = -errno;
-  if (error == 0) error = send_message(fd, message, size, deadline);
+  if (error == 0) error = send_message(fd, message, size);
   close(fd);
   return error;
 }
@@ -175,7 +175,7 @@ int instance_acquire(const char *id, const void *message, size_t size, int *list
       return 1;
     }
     if (fd != -EADDRINUSE) return fd;
-    int error = tell_holder(&address, message, size, deadline);
+    int error = tell_holder(&address, message, size);
     if (!is_passing(error)) return error;
     if (now() >= deadline) return -ETIMEDOUT;
     poll(NULL, 0, 1);

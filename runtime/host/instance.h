@@ -13,7 +13,7 @@ enum { INSTANCE_MESSAGE_MAX = 32 << 20 };
  *   0  another process holds it, and got the message, or will find it when it wakes;
  *   or a negative libuv code: UV_E2BIG for more than INSTANCE_MESSAGE_MAX bytes, UV_EPERM when
  *   another user holds the name, UV_ETIMEDOUT when the holder did not take the message.
- * Blocks for two seconds at most, which happens only when the holder does not react. */
+ * Waits for two seconds at a time for a holder that does not react, once or twice. */
 int instance_acquire(const char *id, const void *message, size_t size, int *listen_fd);
 
 /* The listening side of the lock. None of its handles keeps the loop alive. */

@@ -76,7 +76,7 @@ static void test_instance(void) {
 
 /* More at once than are read at once. */
 static void test_many_instances(void) {
-  enum { COUNT = 40 };
+  enum { COUNT = 20 };
   Wait wait;
   char id[64];
   pid_t pids[COUNT];

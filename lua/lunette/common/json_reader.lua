@@ -38,7 +38,7 @@ end
 -- A token is a run of what numbers consist of; one that is no number at all is left to cjson.
 local function check_number(token, position)
   local value = tonumber(token)
-  if token:find("%.%f[^%d]") then
+  if token:find("%.[^%d]") or token:find("%.$") then
     fail("malformed number %s at character %d", token, position)
   elseif not value then
     return
@@ -80,7 +80,8 @@ end
 -- Whether a text may have an empty list, a dot without digits, or a number that is too large.
 local function needs_scan(text)
   return text:find(EMPTY_LIST)
-    or text:find("%d%.%f[^%d]")
+    or text:find("%d%.[^%d]")
+    or text:find("%.$")
     or text:find("[eE]%+?%d%d%d")
     or text:find(SIXTEEN_DIGITS)
 end

@@ -25,7 +25,8 @@ describe("errors", function()
     local err = errors.LoadError("ERR_FILE_NOT_FOUND", -6, "file:///x")
     assert.equal("ERR_FILE_NOT_FOUND (-6) loading 'file:///x'", tostring(err))
     assert.same({ "ERR_FILE_NOT_FOUND", -6, "file:///x" }, { err.code, err.errno, err.url })
-    assert.equal("no such file", errors.LoadError("ERR_FAILED", -2, "u", "no such file").description)
+    err = errors.LoadError("ERR_FAILED", -2, "u", "no such file")
+    assert.equal("no such file", err.description)
   end)
 end)
 
@@ -44,7 +45,8 @@ describe("an error that crosses", function()
     assert.equal("5", cross(5).message)
     assert.equal("false", cross(false).message)
     assert.matches("^function: ", cross(print).message)
-    assert.equal("text", cross(setmetatable({ message = 5 }, { __tostring = function() return "text" end })).message)
+    local printable = { __tostring = function() return "text" end }
+    assert.equal("text", cross(setmetatable({ message = 5 }, printable)).message)
     local broken = setmetatable({}, { __tostring = function() error("no") end })
     assert.equal("(a table whose tostring failed)", cross(broken).message)
   end)
@@ -52,9 +54,11 @@ describe("an error that crosses", function()
   it("keeps the fields of a table that can be cloned", function()
     local shared = { 1 }
     local err = cross({
-      message = "full", name = "DiskError", code = 7, list = { shared, shared }, null = json.null, "first", [true] = 2,
+      message = "full", name = "DiskError", code = 7, list = { shared, shared },
+      null = json.null, "first", [true] = 2,
     })
-    assert.same({ "full", "DiskError", 7, "first", 2 }, { err.message, err.name, err.code, err[1], err[true] })
+    assert.same({ "full", "DiskError", 7, "first", 2 },
+      { err.message, err.name, err.code, err[1], err[true] })
     assert.equal(json.null, err.null)
     assert.equal(err.list[1], err.list[2])
   end)
@@ -65,7 +69,8 @@ describe("an error that crosses", function()
     local deep = {}
     for _ = 1, 2000 do deep = { deep } end
     local wire = errors.to_wire({
-      message = "m", fn = print, co = coroutine.create(print), file = io.stdout, cycle = cycle, deep = deep,
+      message = "m", fn = print, co = coroutine.create(print), file = io.stdout, cycle = cycle,
+      deep = deep,
       inner = { a = { print } }, keyed = { [print] = 1 }, [print] = 1, [{ print }] = 2,
     })
     assert.same({ message = "m", cycle = cycle }, wire)
@@ -78,13 +83,16 @@ describe("an error that crosses", function()
   end)
 
   it("can cross again", function()
-    local err = errors.from_wire("outer", errors.to_wire(cross({ message = "m", code = 1 }, "a"), "b"))
+    local inner = cross({ message = "m", code = 1 }, "a")
+    local err = errors.from_wire("outer", errors.to_wire(inner, "b"))
     assert.same({ "m", 1, "outer", "b" }, { err.message, err.code, err.channel, err.traceback })
   end)
 
   it("can be anything when the peer is hostile", function()
-    for _, wire in ipairs { 5, "x", true, {}, { message = {} }, { message = json.null, name = 5 } } do
-      assert.matches("^Error invoking remote method 'sum': ", tostring(errors.from_wire("sum", wire)))
+    local hostile = { 5, "x", true, {}, { message = {} }, { message = json.null, name = 5 } }
+    for _, wire in ipairs(hostile) do
+      assert.matches("^Error invoking remote method 'sum': ",
+        tostring(errors.from_wire("sum", wire)))
     end
     assert.equal("nil", errors.from_wire("sum", nil).message)
   end)

@@ -61,8 +61,8 @@ describe("handlers", function()
       message_of(function() ipc_main.handle(nil, print) end))
     assert.equal("bad argument #1 to 'ipcMain.removeHandler' (string expected, got number)",
       message_of(function() ipc_main.removeHandler(1) end))
-    assert.equal("ipcMain.handle is called with a dot: write ipcMain.handle(...), not ipcMain:handle(...)",
-      message_of(function() ipc_main:handle("sum", print) end))
+    local text = message_of(function() ipc_main:handle("sum", print) end)
+    assert.matches("write ipcMain.handle(...), not ipcMain:handle(...)", text, 1, true)
   end)
 
   it("ignores the removal of what is not there", function()
@@ -82,8 +82,8 @@ describe("Handlers.extend", function()
       message_of(function() ipc:handle("sum", print) end))
     assert.equal("bad argument #1 to 'IpcMain:handleOnce' (string expected, got nil)",
       message_of(function() ipc:handleOnce() end))
-    assert.equal("IpcMain:handle is called with a colon: write ipc:handle(...), not ipc.handle(...)",
-      message_of(function() ipc.handle("sum", print) end))
+    local text = message_of(function() ipc.handle("sum", print) end)
+    assert.matches("write ipc:handle(...), not ipc.handle(...)", text, 1, true)
     ipc:removeHandler("sum")
     assert.is_false(ipc._handlers:has("sum"))
   end)

@@ -69,7 +69,8 @@ describe("json.encode", function()
 
   it("ignores metatables", function()
     local function fail() error("called") end
-    local hostile = setmetatable({ a = 1 }, { __index = fail, __pairs = fail, __len = fail, __eq = fail })
+    local hostile = setmetatable({ a = 1 },
+      { __index = fail, __pairs = fail, __len = fail, __eq = fail })
     assert.equal('{"a":1}', json.encode(hostile))
   end)
 
@@ -79,7 +80,8 @@ describe("json.encode", function()
   end)
 
   it("refuses numbers that JSON has not, or not exactly", function()
-    assert.equal(": 9007199254740993 is beyond 2^53, where JSON's numbers are not exact", refusal_of(MAX + 1))
+    assert.equal(": 9007199254740993 is beyond 2^53, where JSON's numbers are not exact",
+      refusal_of(MAX + 1))
     assert.equal(".n: -9007199254740993 is beyond 2^53, where JSON's numbers are not exact",
       refusal_of({ n = -MAX - 1 }))
     assert.equal("[2]: JSON has no NaN", refusal_of({ 1, 0 / 0 }))
@@ -89,8 +91,10 @@ describe("json.encode", function()
 
   it("refuses what cannot be sent, and names its place", function()
     assert.equal(": a function cannot be sent", refusal_of(print))
-    assert.equal(".user.onSave: a function cannot be sent", refusal_of({ user = { onSave = print } }))
-    assert.equal(".list[3]: a thread cannot be sent", refusal_of({ list = { 1, 2, coroutine.create(print) } }))
+    assert.equal(".user.onSave: a function cannot be sent",
+      refusal_of({ user = { onSave = print } }))
+    assert.equal(".list[3]: a thread cannot be sent",
+      refusal_of({ list = { 1, 2, coroutine.create(print) } }))
     assert.equal('["a b"]["\\010\\"\\\\é"]: a userdata cannot be sent',
       refusal_of({ ["a b"] = { ["\n\"\\é"] = io.stdout } }))
   end)
@@ -102,7 +106,8 @@ describe("json.encode", function()
     assert.equal("[-1]: a key that is not a string", refusal_of({ [-1] = 1, a = 2 }))
     assert.equal("[null]: a key that is not a string", refusal_of({ [json.null] = 1 }))
     assert.equal(".a[a table key]: a key that is not a string", refusal_of({ a = { [{}] = 1 } }))
-    assert.equal("[a function key]: a key that is not a string", refusal_of({ 1, 2, [print] = 1, x = 1 }))
+    assert.equal("[a function key]: a key that is not a string",
+      refusal_of({ 1, 2, [print] = 1, x = 1 }))
   end)
 
   it("refuses lists with holes or with named keys", function()
@@ -126,7 +131,7 @@ describe("json.encode", function()
   end)
 
   it("goes 1000 tables deep and no further", function()
-    assert.equal(2000, #json.encode(json.decode(json.encode(deep_list(1000)):gsub("{}", "[]"), nil)))
+    assert.equal(2000, #json.encode(deep_list(1000)))
     assert.equal(": nested deeper than 1000 tables (limit depth)", refusal_of(deep_list(1001)))
   end)
 
@@ -161,7 +166,8 @@ describe("json.decode", function()
   end)
 
   it("brings every float back", function()
-    local floats = { 0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, 2.0 ^ 53 + 2, 2.0 ^ 63, -1e17, 123456789.123 }
+    local floats = { 0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, 2.0 ^ 53 + 2, 2.0 ^ 63,
+      -1e17, 123456789.123 }
     for seed = 1, 200 do
       local bits = (seed * 0x9E3779B97F4A7C15) & 0x7FEFFFFFFFFFFFFF
       floats[#floats + 1] = string.unpack("d", string.pack("I8", bits))
@@ -176,17 +182,22 @@ describe("json.decode", function()
   it("refuses numbers that would not be exact", function()
     local text = "could not decode: %s at character %d is beyond 2^53, where numbers are not exact"
     assert.equal(text:format("9007199254740993", 1), message_of(json.decode, "9007199254740993"))
-    assert.equal(text:format("-9007199254740993", 9), message_of(json.decode, '["1",  \n-9007199254740993]'))
-    assert.equal(text:format("12345678901234567890123", 6), message_of(json.decode, '{"a":12345678901234567890123}'))
-    assert.equal("could not decode: 1e999 at character 2 is beyond all numbers", message_of(json.decode, "[1e999]"))
+    assert.equal(text:format("-9007199254740993", 9),
+      message_of(json.decode, '["1",  \n-9007199254740993]'))
+    assert.equal(text:format("12345678901234567890123", 6),
+      message_of(json.decode, '{"a":12345678901234567890123}'))
+    assert.equal("could not decode: 1e999 at character 2 is beyond all numbers",
+      message_of(json.decode, "[1e999]"))
     assert.matches("is beyond all numbers", message_of(json.decode, "[-1E+0400]"))
-    assert.same({ "9007199254740993 1e999 1.", "[]" }, json.decode('["9007199254740993 1e999 1.", "[]"]'))
+    assert.same({ "9007199254740993 1e999 1.", "[]" },
+      json.decode('["9007199254740993 1e999 1.", "[]"]'))
   end)
 
   it("refuses what is not JSON", function()
     local texts = {
-      "", " ", "tru", "[1", "[1]]", "[1,]", "{1:2}", '{"a":1,}', "[01]", "[+1]", "[.5]", "[1.]", "[1.e3]",
-      "[0x10]", "[NaN]", "[nan]", "[Infinity]", "[-inf]", "'a'", '"\\x"', '"\\ud800"', "[1]\0", "[1] x",
+      "", " ", "tru", "[1", "[1]]", "[1,]", "{1:2}", '{"a":1,}', "[01]", "[+1]", "[.5]", "[1.]",
+      "[1.e3]", "[0x10]", "[NaN]", "[nan]", "[Infinity]", "[-inf]", "[-]", "[1-2]", "'a'",
+      '"\\x"', '"\\ud800"', "[1]\0", "[1] x",
       "\u{FEFF}[1]", "{a:1}", '"a', '"a\\"', "[[]", "[]]", "1.",
     }
     for _, text in ipairs(texts) do
@@ -197,12 +208,16 @@ describe("json.decode", function()
   it("says where, also in a text with empty lists", function()
     assert.equal("could not decode: expected the end but found T_ARR_END at character 9",
       message_of(json.decode, "[[], []]]"))
-    assert.equal("could not decode: text that is not UTF-8 at character 3", message_of(json.decode, '["\xFF"]'))
+    assert.equal("could not decode: text that is not UTF-8 at character 3",
+      message_of(json.decode, '["\xFF"]'))
     assert.equal("could not decode: a zero byte at character 4", message_of(json.decode, "[1]\0"))
   end)
 
   it("keeps [] and {} apart", function()
-    for _, text in ipairs { "[]", "{}", '{"a":[]}', "[[],{},[{}]]", '["[]"]', '{"[]":[[]]}', '["\\"[]",[]]' } do
+    local texts = {
+      "[]", "{}", '{"a":[]}', "[[],{},[{}]]", '["[]"]', '{"[]":[[]]}', '["\\"[]",[]]',
+    }
+    for _, text in ipairs(texts) do
       assert.equal(text, json.encode(json.decode(text)))
     end
     assert.equal("[]", json.encode(json.decode("[ \n\t]")))
@@ -231,10 +246,12 @@ end)
 
 describe("json", function()
   it("refuses wrong arguments", function()
-    assert.equal("bad argument #1 to 'json.decode' (string expected, got nil)", message_of(json.decode))
-    assert.equal("bad argument #1 to 'json.array' (table or nil expected, got number)", message_of(json.array, 1))
-    assert.equal("bad argument #1 to 'json.array' (table without a metatable expected, got one with its own)",
-      message_of(json.array, setmetatable({}, {})))
+    assert.equal("bad argument #1 to 'json.decode' (string expected, got nil)",
+      message_of(json.decode))
+    assert.equal("bad argument #1 to 'json.array' (table or nil expected, got number)",
+      message_of(json.array, 1))
+    local text = message_of(json.array, setmetatable({}, {}))
+    assert.matches("(table without a metatable expected, got one with its own)", text, 1, true)
     assert.equal("json.encode is called with a dot: write json.encode(...), not json:encode(...)",
       message_of(json.encode, json))
   end)
@@ -277,18 +294,21 @@ describe("json lists", function()
     assert_identical(-0.0, got[3])
     assert.equal("[]", json.encode(got[4]))
     assert.equal(1, round_trip(deep_list(1000)).n)
-    assert.same({ nil, "could not encode argument 1: nested deeper than 1000 tables (limit depth)" },
-      { json.encode_list("argument", deep_list(1001)) })
+    local text, reason = json.encode_list("argument", deep_list(1001))
+    assert.is_nil(text)
+    assert.equal("could not encode argument 1: nested deeper than 1000 tables (limit depth)", reason)
   end)
 
   it("name the argument or result that cannot be sent", function()
     assert.same({ nil, "could not encode argument 2.fn: a function cannot be sent" },
       { json.encode_list("argument", 1, { fn = print }) })
-    assert.same({ nil, "could not encode result 1: JSON has no NaN" }, { json.encode_list("result", 0 / 0) })
+    assert.same({ nil, "could not encode result 1: JSON has no NaN" },
+      { json.encode_list("result", 0 / 0) })
   end)
 
   it("are refused when they are no lists", function()
-    for _, text in ipairs { "{}", "1", "null", "", "[1", '"[]"', '{"1":2}', ("["):rep(1002) .. ("]"):rep(1002) } do
+    local deep = ("["):rep(1002) .. ("]"):rep(1002)
+    for _, text in ipairs { "{}", "1", "null", "", "[1", '"[]"', '{"1":2}', deep } do
       local ok, message = pcall(json.decode_list, text)
       assert.is_false(ok)
       assert.matches("^could not decode: ", message)

@@ -13,7 +13,10 @@ local FIELDS = {
   tags = { "table", default = { "a", "b" } },
   mode = { "string", one_of = { "process", "thread" }, default = "process" },
   icon = { "string|table" },
-  webPreferences = { "table", fields = { preload = { "string" }, sandbox = { "boolean", default = true } } },
+  webPreferences = {
+    "table",
+    fields = { preload = { "string" }, sandbox = { "boolean", default = true } },
+  },
 }
 
 local function open(given)
@@ -34,7 +37,8 @@ end
 describe("options.check", function()
   it("fills in defaults", function()
     local defaults = {
-      width = 800, show = true, tags = { "a", "b" }, mode = "process", webPreferences = { sandbox = true },
+      width = 800, show = true, tags = { "a", "b" }, mode = "process",
+      webPreferences = { sandbox = true },
     }
     assert.same(defaults, open(nil))
     assert.same(defaults, open({}))
@@ -42,7 +46,8 @@ describe("options.check", function()
 
   it("keeps what was given, in a new table", function()
     local given = {
-      width = 1, height = -2, show = false, tags = {}, mode = "thread", icon = {}, webPreferences = { preload = "p" },
+      width = 1, height = -2, show = false, tags = {}, mode = "thread", icon = {},
+      webPreferences = { preload = "p" },
     }
     local checked = open(given)
     assert.not_equal(given, checked)
@@ -60,7 +65,8 @@ describe("options.check", function()
     local cases = {
       widht = "BrowserWindow: unknown option 'widht' (did you mean 'width'?)",
       Title = "BrowserWindow: unknown option 'Title' (did you mean 'title'?)",
-      webpreference = "BrowserWindow: unknown option 'webpreference' (did you mean 'webPreferences'?)",
+      webpreference =
+        "BrowserWindow: unknown option 'webpreference' (did you mean 'webPreferences'?)",
       colour = "BrowserWindow: unknown option 'colour'",
       [("x"):rep(1000)] = "BrowserWindow: unknown option '" .. ("x"):rep(1000) .. "'",
     }
@@ -79,7 +85,8 @@ describe("options.check", function()
       { { height = 1.5 }, "option 'height' must be an integer, got 1.5" },
       { { icon = 1 }, "option 'icon' must be a string or a table, got number" },
       { { webPreferences = true }, "option 'webPreferences' must be a table, got boolean" },
-      { { webPreferences = { sandbox = 1 } }, "option 'webPreferences.sandbox' must be a boolean, got number" },
+      { { webPreferences = { sandbox = 1 } },
+        "option 'webPreferences.sandbox' must be a boolean, got number" },
       { { mode = "fibre" }, "option 'mode' must be 'process' or 'thread', got 'fibre'" },
       { 5, "options must be a table, got number" },
     }
@@ -89,7 +96,8 @@ describe("options.check", function()
   end)
 
   it("refuses a missing option that is required", function()
-    assert.has_error(function() options.check("fork", {}, { path = { "string", required = true } }) end,
+    local fields = { path = { "string", required = true } }
+    assert.has_error(function() options.check("fork", {}, fields) end,
       "fork: option 'path' is missing")
   end)
 end)

@@ -11,7 +11,8 @@ end
 
 describe("path", function()
   it("tells absolute paths", function()
-    each({ { "/", true }, { "/a", true }, { "a", false }, { "", false }, { "./a", false } }, path.is_absolute)
+    each({ { "/", true }, { "/a", true }, { "a", false }, { "", false }, { "./a", false } },
+      path.is_absolute)
   end)
 
   it("normalizes", function()
@@ -25,13 +26,16 @@ describe("path", function()
 
   it("joins", function()
     each({
-      { "a", "b", "a/b" }, { "a/", "/b", "a/b" }, { "", "a", "a" }, { "a", "", "a" }, { "" , "", "." },
+      { "a", "b", "a/b" }, { "a/", "/b", "a/b" }, { "", "a", "a" }, { "a", "", "a" },
+      { "", "", "." },
       { "/a", "../b", "/b" }, { "/a", "b", "..", "c", "/a/c" },
     }, path.join)
   end)
 
   it("resolves a path as seen from a folder", function()
-    each({ { "/app", "a.lua", "/app/a.lua" }, { "/app", "/x/../y", "/y" }, { "/app", "..", "/" } }, path.resolve)
+    each({
+      { "/app", "a.lua", "/app/a.lua" }, { "/app", "/x/../y", "/y" }, { "/app", "..", "/" },
+    }, path.resolve)
   end)
 
   it("takes paths apart", function()
@@ -39,9 +43,11 @@ describe("path", function()
       { "/a/b", "/a" }, { "/a", "/" }, { "/", "/" }, { "a/b", "a" }, { "a", "." }, { "", "." },
       { "a/b/", "a" }, { "a//b", "a" }, { "//a", "/" },
     }, path.dirname)
-    each({ { "/a/b.lua", "b.lua" }, { "a", "a" }, { "a/", "a" }, { "/", "" }, { "", "" } }, path.basename)
+    each({ { "/a/b.lua", "b.lua" }, { "a", "a" }, { "a/", "a" }, { "/", "" }, { "", "" } },
+      path.basename)
     each({
-      { "a.lua", ".lua" }, { "a.b.lua", ".lua" }, { "a", "" }, { ".profile", "" }, { ".a.lua", ".lua" },
+      { "a.lua", ".lua" }, { "a.b.lua", ".lua" }, { "a", "" }, { ".profile", "" },
+      { ".a.lua", ".lua" },
       { "a.", "." }, { "a.d/b", "" }, { "..", "" }, { "", "" },
     }, path.extension)
   end)
@@ -62,7 +68,8 @@ describe("path.from_file_url", function()
     each({
       { "file:///a/b.lua", "/a/b.lua" }, { "FILE:///a", "/a" }, { "file://localhost/a", "/a" },
       { "file:///a%20b%C3%A9", "/a bé" }, { "file:///a?q=1", "/a" }, { "file:///a#b", "/a" },
-      { "file:///a%3Fb%23c", "/a?b#c" }, { "file:///100%25", "/100%" }, { "file:///a/../b", "/a/../b" },
+      { "file:///a%3Fb%23c", "/a?b#c" }, { "file:///100%25", "/100%" },
+      { "file:///a/../b", "/a/../b" },
     }, path.from_file_url)
   end)
 

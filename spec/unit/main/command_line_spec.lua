@@ -52,7 +52,8 @@ describe("app.commandLine", function()
     assert.has_error(function() command_line.appendSwitch() end,
       "bad argument #1 to 'app.commandLine.appendSwitch' (string expected, got nil)")
     assert.has_error(function() command_line.appendSwitch("a", {}) end,
-      "bad argument #2 to 'app.commandLine.appendSwitch' (string or number or nil expected, got table)")
+      "bad argument #2 to 'app.commandLine.appendSwitch' "
+        .. "(string or number or nil expected, got table)")
     assert.has_error(function() command_line:hasSwitch("a") end,
       "app.commandLine.hasSwitch is called with a dot: "
         .. "write app.commandLine.hasSwitch(...), not app.commandLine:hasSwitch(...)")
@@ -62,6 +63,7 @@ describe("app.commandLine", function()
     local names = {}
     for name in pairs(command_line) do names[#names + 1] = name end
     table.sort(names)
-    assert.same({ "appendArgument", "appendSwitch", "getSwitchValue", "hasSwitch", "removeSwitch" }, names)
+    local electron = "appendArgument appendSwitch getSwitchValue hasSwitch removeSwitch"
+    assert.equal(electron, table.concat(names, " "))
   end)
 end)

@@ -34,9 +34,11 @@ describe("paths.get", function()
   it("has Electron's folders", function()
     assert_paths {
       home = "/home/ann", appData = "/home/ann/.config", userData = "/home/ann/.config/Notes",
-      sessionData = "/home/ann/.config/Notes", logs = "/home/ann/.config/Notes/logs", temp = "/tmp/x",
+      sessionData = "/home/ann/.config/Notes", logs = "/home/ann/.config/Notes/logs",
+      temp = "/tmp/x",
       exe = "/usr/bin/lunette", module = "/usr/bin/lunette", desktop = "/home/ann/Desktop",
-      documents = "/home/ann/Documents", downloads = "/home/ann/Downloads", music = "/home/ann/Music",
+      documents = "/home/ann/Documents", downloads = "/home/ann/Downloads",
+      music = "/home/ann/Music",
       pictures = "/home/ann/Pictures", videos = "/home/ann/Videos",
     }
   end)
