@@ -74,7 +74,8 @@ int lunette_open(const LunetteOptions *options, LunetteHost **out) {
   *out = host;
   if (!host) return LUNETTE_NO_MEMORY;
   host->loop = loop_new();
-  host->state = host->loop ? state_new(host->loop) : NULL;
+  bool started = host->loop && loop_start(host->loop) == 0;
+  host->state = started ? state_new(host->loop) : NULL;
   if (host->state) return run_boot(host, options);
   lunette_close(host);
   *out = NULL;

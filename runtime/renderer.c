@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The renderer process: a state that is told over its link what to run. */
+ * The renderer process: a state that is told over its link what to run. And the zygote, which has
+ * booted that far and forks one for each request. */
 #include "base/log.h"
 #include "host/child.h"
+#include "host/zygote.h"
 #include "lunette.h"
 #include "vm/entry.h"
 #include "vm/loader.h"
@@ -10,40 +12,83 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-/* (): starts the boot module, which connects to main. Protected. */
-static int boot(lua_State *L) {
+typedef struct Renderer {
+  Loop *loop;
+  State *state;
+} Renderer;
+
+/* (): loads the modules that every renderer needs. Protected. */
+static int load_modules(lua_State *L) {
   loader_import(L, "renderer.boot");
-  lua_getfield(L, -1, "start");
-  lua_call(L, 0, 0);
   return 0;
 }
 
-static bool start(State *state) {
-  lua_pushcfunction(state->L, boot);
+/* (link_fd): connects to main, which says what to run. Protected. */
+static int connect_to_main(lua_State *L) {
+  loader_import(L, "renderer.boot");
+  lua_getfield(L, -1, "start");
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 0);
+  return 0;
+}
+
+/* Runs the function, with a number, as an entry into Lua. */
+static bool run_protected(State *state, lua_CFunction function, int number) {
+  lua_State *L = state->L;
+  lua_pushcfunction(L, function);
+  lua_pushinteger(L, number);
   entry_enter(state);
-  int status = lua_pcall(state->L, 0, 0, 0);
+  int status = lua_pcall(L, 1, 0, 0);
   entry_leave(state);
   if (status == LUA_OK) return true;
-  log_warn("a renderer cannot start: %s", lua_tostring(state->L, -1));
+  const char *reason = lua_tostring(L, -1);
+  log_warn("a renderer cannot start: %s", reason ? reason : "an error that is no string");
+  lua_pop(L, 1);
   return false;
 }
 
-static int run(void) {
-  Loop *loop = loop_new();
-  State *state = loop ? state_new(loop) : NULL;
-  bool started = state && start(state);
-  if (started) loop_run(loop);
+/* All that can be done before the link is there. */
+static bool prepare(Renderer *renderer) {
+  renderer->loop = loop_new();
+  renderer->state = renderer->loop ? state_new(renderer->loop) : NULL;
+  return renderer->state && run_protected(renderer->state, load_modules, 0);
+}
+
+static int finish(Renderer *renderer, bool started) {
   fflush(NULL);
-  state_free(state);
-  loop_free(loop);
+  state_free(renderer->state);
+  loop_free(renderer->loop);
   return started ? 0 : CHILD_LAUNCH_FAILED;
 }
 
-int lunette_child_main(int argc, char *const *argv) {
-  if (argc != 3 || strcmp(argv[1], "--lunette-renderer") != 0) return -1;
-  child_die_with_parent((pid_t)atol(argv[2]));
+static int run(Renderer *renderer, int link_fd) {
   signal(SIGINT, SIG_IGN);  /* a terminal's Ctrl-C is for main, which ends us in order */
   signal(SIGPIPE, SIG_IGN); /* a write of the page's to a closed pipe is an error, not the end */
-  return run();
+  bool started = loop_start(renderer->loop) == 0 &&
+                 run_protected(renderer->state, connect_to_main, link_fd);
+  if (started) loop_run(renderer->loop);
+  return finish(renderer, started);
+}
+
+static int run_zygote(Renderer *renderer, pid_t parent) {
+  /* What is old now stays as it is, and shared, until a child's heap has doubled. */
+  lua_gc(renderer->state->L, LUA_GCCOLLECT);
+  signal(SIGINT, SIG_IGN);
+  int link_fd = zygote_serve(CHILD_LINK_FD);
+  if (link_fd < 0) return finish(renderer, true);
+  child_die_with_parent(parent);
+  return run(renderer, link_fd);
+}
+
+int lunette_child_main(int argc, char *const *argv) {
+  if (argc != 3) return -1;
+  bool is_zygote = strcmp(argv[1], "--lunette-zygote") == 0;
+  if (!is_zygote && strcmp(argv[1], "--lunette-renderer") != 0) return -1;
+  pid_t parent = (pid_t)atol(argv[2]);
+  child_die_with_parent(parent);
+  Renderer renderer = {0};
+  if (!prepare(&renderer)) return finish(&renderer, false);
+  return is_zygote ? run_zygote(&renderer, parent) : run(&renderer, CHILD_LINK_FD);
 }

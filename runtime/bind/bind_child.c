@@ -2,6 +2,7 @@
  * core.child: starting processes, with a link to each, and being told how they end. */
 #include "bind/bind.h"
 #include "host/child.h"
+#include "host/zygote.h"
 #include "vm/entry.h"
 
 #include <limits.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 
 static const char CHILD[] = "lunette.Child";
+static const char ZYGOTE[] = "lunette.Zygote";
 
 /* The userdata; its user value is on_exit. While the process runs, the registry keeps it: a child
  * that nobody holds goes on, and its end is told. */
@@ -94,6 +96,7 @@ static int tell(lua_State *L) {
 
 static void on_child_exit(Child *child, ChildExit how) {
   ChildBox *box = child_data(child);
+  box->pid = child_pid(child);
   Ending ending = {.how = how, .pid = box->pid};
   State *state = box->state;
   lua_State *L = state->L;
@@ -120,6 +123,29 @@ static ChildOptions check_options(lua_State *L, int index) {
   return options;
 }
 
+/* A box without a child, whose user value is on_exit of the options at `index`. */
+static ChildBox *push_box(lua_State *L, int index) {
+  ChildBox *box = lua_newuserdatauv(L, sizeof *box, 1);
+  *box = (ChildBox){.state = state_from(L), .self = LUA_NOREF};
+  luaL_setmetatable(L, CHILD);
+  bool is_function = lua_getfield(L, index, "on_exit") == LUA_TFUNCTION;
+  luaL_argcheck(L, is_function, index, "on_exit: function expected");
+  lua_setiuservalue(L, -2, 1);
+  lua_pushvalue(L, -1);
+  box->self = luaL_ref(L, LUA_REGISTRYINDEX);
+  return box;
+}
+
+/* The box is on top; what its start came to. */
+static int push_started(lua_State *L, ChildBox *box, int error, const char *path, int link_fd) {
+  if (error < 0) {
+    let_go(L, box);
+    return push_failure(L, error, path);
+  }
+  lua_pushinteger(L, link_fd);
+  return 2;
+}
+
 /* spawn{path=, args=, env=, on_exit=}: starts the executable with the arguments (a list of strings,
  * without the program's name) and the environment's additions (a list of "NAME=value"). Returns the
  * child and the descriptor of our end of its link, which is the caller's; or nil, message, name.
@@ -127,23 +153,52 @@ static ChildOptions check_options(lua_State *L, int index) {
 static int l_spawn(lua_State *L) {
   lua_settop(L, 1);
   ChildOptions options = check_options(L, 1);
-  ChildBox *box = lua_newuserdatauv(L, sizeof *box, 1);
-  *box = (ChildBox){.state = state_from(L), .self = LUA_NOREF};
-  luaL_setmetatable(L, CHILD);
-  luaL_argcheck(L, lua_getfield(L, 1, "on_exit") == LUA_TFUNCTION, 1, "on_exit: function expected");
-  lua_setiuservalue(L, -2, 1);
-  lua_pushvalue(L, -1);
-  box->self = luaL_ref(L, LUA_REGISTRYINDEX);
+  ChildBox *box = push_box(L, 1);
   options.data = box;
-  int link_fd;
+  int link_fd = -1;
   int error = child_spawn(&box->state->loop->uv, &options, &box->child, &link_fd);
-  if (error < 0) {
-    let_go(L, box);
-    return push_failure(L, error, options.path);
-  }
-  box->pid = child_pid(box->child);
-  lua_pushinteger(L, link_fd);
-  return 2;
+  return push_started(L, box, error, options.path, link_fd);
+}
+
+static Zygote **check_zygote(lua_State *L) { return luaL_checkudata(L, 1, ZYGOTE); }
+
+/* zygote{path=, args=}: starts a zygote. Returns it; or nil, message, name. */
+static int l_zygote(lua_State *L) {
+  lua_settop(L, 1);
+  ChildOptions options = check_options(L, 1);
+  Zygote **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, ZYGOTE);
+  int error = zygote_open(&state_from(L)->loop->uv, options.path, options.argv, box);
+  return error < 0 ? push_failure(L, error, options.path) : 1;
+}
+
+/* zygote:spawn{on_exit=}: as core.child.spawn, a renderer that is forked from the zygote. Its pid()
+ * is 0 until the zygote has answered. */
+static int l_zygote_spawn(lua_State *L) {
+  Zygote *zygote = *check_zygote(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  luaL_argcheck(L, zygote, 1, "the zygote was closed");
+  ChildBox *box = push_box(L, 2);
+  ChildOptions options = {.on_exit = on_child_exit, .data = box};
+  int link_fd = -1;
+  int error = zygote_spawn(zygote, &options, &box->child, &link_fd);
+  return push_started(L, box, error, NULL, link_fd);
+}
+
+/* zygote:is_alive() */
+static int l_zygote_is_alive(lua_State *L) {
+  Zygote *zygote = *check_zygote(L);
+  lua_pushboolean(L, zygote && zygote_is_alive(zygote));
+  return 1;
+}
+
+/* zygote:close(), and the collector's end of it. Idempotent. */
+static int l_zygote_close(lua_State *L) {
+  Zygote **box = check_zygote(L);
+  if (*box) zygote_close(*box);
+  *box = NULL;
+  return 0;
 }
 
 /* relaunch(path, args): starts a program that outlives us. Returns true; or nil, message, name. */
@@ -160,7 +215,8 @@ static int l_relaunch(lua_State *L) {
 
 /* child:pid(): also after its end. */
 static int l_child_pid(lua_State *L) {
-  lua_pushinteger(L, check_box(L)->pid);
+  const ChildBox *box = check_box(L);
+  lua_pushinteger(L, box->child ? child_pid(box->child) : box->pid);
   return 1;
 }
 
@@ -204,19 +260,33 @@ static const luaL_Reg methods[] = {
     {NULL, NULL},
 };
 
+static const luaL_Reg zygote_methods[] = {
+    {"spawn", l_zygote_spawn},
+    {"is_alive", l_zygote_is_alive},
+    {"close", l_zygote_close},
+    {NULL, NULL},
+};
+
 static const luaL_Reg functions[] = {
     {"spawn", l_spawn},
+    {"zygote", l_zygote},
     {"relaunch", l_relaunch},
     {NULL, NULL},
 };
 
-int open_child(lua_State *L) {
-  luaL_newmetatable(L, CHILD);
-  luaL_newlib(L, methods);
+static void new_class(lua_State *L, const char *name, const luaL_Reg *class, lua_CFunction gc) {
+  luaL_newmetatable(L, name);
+  lua_newtable(L);
+  luaL_setfuncs(L, class, 0);
   lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_child_close);
+  lua_pushcfunction(L, gc);
   lua_setfield(L, -2, "__gc");
   lua_pop(L, 1);
+}
+
+int open_child(lua_State *L) {
+  new_class(L, CHILD, methods, l_child_close);
+  new_class(L, ZYGOTE, zygote_methods, l_zygote_close);
   luaL_newlib(L, functions);
   return 1;
 }

@@ -31,8 +31,20 @@ static int l_versions(lua_State *L) {
   return 1;
 }
 
+/* random(): an integer of 64 bits that nobody can guess. */
+static int l_random(lua_State *L) {
+  lua_Integer number = 0;
+  if (uv_random(NULL, NULL, &number, sizeof number, 0, NULL) < 0) {
+    return luaL_error(L, "the system has no random numbers");
+  }
+  lua_pushinteger(L, number);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"heap", l_heap}, {"seal", l_seal}, {"versions", l_versions}, {NULL, NULL}};
+    {"heap", l_heap}, {"random", l_random}, {"seal", l_seal}, {"versions", l_versions},
+    {NULL, NULL},
+};
 
 int open_state(lua_State *L) {
   luaL_newlib(L, functions);

@@ -28,8 +28,9 @@ enum { KILL_PATIENCE = 1000 }; /* milliseconds that child_close waits for the ke
 
 struct Child {
   uv_poll_t watcher;
-  int fd; /* owned; a pidfd */
+  int fd; /* owned; a pidfd; -1 before the start was told and after the end */
   pid_t pid;
+  int early_signal; /* for a child that is only expected: what to send it when it is there */
   void (*on_exit)(Child *child, ChildExit how); /* NULL once closed by the owner */
   void *data;                                   /* borrowed */
 };
@@ -210,9 +211,40 @@ int child_spawn(uv_loop_t *loop, const ChildOptions *options, Child **out, int *
   return 0;
 }
 
+/* Children that somebody else starts */
+
+Child *child_expect(const ChildOptions *options) {
+  Child *child = calloc(1, sizeof *child);
+  if (!child) return NULL;
+  child->fd = -1;
+  child->on_exit = options->on_exit;
+  child->data = options->data;
+  return child;
+}
+
+void child_found(Child *child, uv_loop_t *loop, pid_t pid) {
+  child->pid = pid;
+  if (watch(child, loop) < 0) {
+    put_down(pid);
+    child_lost(child);
+  } else if (child->early_signal) {
+    child_kill(child, child->early_signal);
+  }
+}
+
+void child_lost(Child *child) {
+  ChildExit failed = {.known = true, .code = CHILD_LAUNCH_FAILED};
+  if (child->on_exit) child->on_exit(child, failed);
+  free(child);
+}
+
 /* After the start */
 
 int child_kill(Child *child, int signal) {
+  if (child->pid == 0) {
+    child->early_signal = signal;
+    return 0;
+  }
   if (child->fd < 0) return UV_ESRCH;
   if (pidfd_send_signal(child->fd, signal, NULL, 0) == 0) return 0;
   return errno == EBADF ? UV_ESRCH : -errno; /* EBADF: see open_pidfd */
@@ -234,6 +266,7 @@ static void await_end(const Child *child) {
 void child_close(Child *child) {
   ChildExit how;
   child->on_exit = NULL;
+  if (child->pid == 0) child->early_signal = SIGKILL; /* it is reaped when it is there */
   if (child->fd < 0) return;
   child_kill(child, SIGKILL);
   await_end(child);

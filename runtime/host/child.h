@@ -36,11 +36,19 @@ typedef struct ChildOptions {
  * and the like for the executable's faults included. Needs a kernel with pidfds (5.4). */
 int child_spawn(uv_loop_t *loop, const ChildOptions *options, Child **out, int *link_fd);
 
-/* Sends a signal; never to a process that got the child's number after it. Returns 0, or UV_ESRCH
- * when the child has ended, or another negative libuv code. */
+/* The same in two steps, for a process that somebody else starts as our child (host/zygote.h):
+ * child_expect makes the Child, of whose options it uses on_exit and data; NULL when memory is
+ * short. child_found tells its process, or child_lost that there is none: a launch that failed. */
+Child *child_expect(const ChildOptions *options);
+void child_found(Child *child, uv_loop_t *loop, pid_t pid);
+void child_lost(Child *child);
+
+/* Sends a signal; never to a process that got the child's number after it. For a
+ * child that is only expected, it waits. Returns 0, or UV_ESRCH when the child has ended, or another
+ * negative libuv code. */
 int child_kill(Child *child, int signal);
 
-/* The child's process id. */
+/* The child's process id; 0 for one that is only expected. */
 pid_t child_pid(const Child *child);
 
 /* The `data` of the options. */

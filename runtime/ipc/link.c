@@ -130,6 +130,7 @@ int link_open(Link *link, int fd) {
   /* libuv made it non-blocking; every call here says MSG_DONTWAIT instead, so that sendSync can
    * block in one system call. */
   fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  fcntl(fd, F_SETFD, FD_CLOEXEC); /* a renderer's end came through an exec */
   link->poll.data = link;
   link->fd = fd;
   watch(link, UV_READABLE);

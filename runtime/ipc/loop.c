@@ -49,13 +49,16 @@ static void on_check(uv_check_t *check) {
 Loop *loop_new(void) {
   Loop *loop = calloc(1, sizeof *loop);
   if (!loop) return NULL;
-  if (uv_loop_init(&loop->uv) < 0) {
-    free(loop);
-    return NULL;
-  }
   list_init(&loop->ready);
   list_init(&loop->dirty);
   loop->budget = DEFAULT_BUDGET;
+  return loop;
+}
+
+int loop_start(Loop *loop) {
+  int status = uv_loop_init(&loop->uv);
+  if (status < 0) return status;
+  loop->started = true;
   uv_prepare_init(&loop->uv, &loop->prepare);
   uv_check_init(&loop->uv, &loop->check);
   uv_idle_init(&loop->uv, &loop->idle);
@@ -64,7 +67,7 @@ Loop *loop_new(void) {
   uv_check_start(&loop->check, on_check);
   uv_unref((uv_handle_t *)&loop->prepare);
   uv_unref((uv_handle_t *)&loop->check);
-  return loop;
+  return 0;
 }
 
 void loop_run(Loop *loop) { uv_run(&loop->uv, UV_RUN_DEFAULT); }
@@ -78,8 +81,10 @@ static void close_handle(uv_handle_t *handle, void *unused) {
 
 void loop_free(Loop *loop) {
   if (!loop) return;
-  uv_walk(&loop->uv, close_handle, NULL);
-  uv_run(&loop->uv, UV_RUN_DEFAULT);
-  uv_loop_close(&loop->uv);
+  if (loop->started) {
+    uv_walk(&loop->uv, close_handle, NULL);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    uv_loop_close(&loop->uv);
+  }
   free(loop);
 }

@@ -18,10 +18,16 @@ typedef struct Loop {
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle; /* active while packets wait, so that poll does not sleep on them */
+  bool started;
 } Loop;
 
-/* Makes a loop; NULL when descriptors or memory are short. Free with loop_free. */
+/* Makes a loop that is not started: it may be named, but nothing may run on it. NULL when memory is
+ * short. Free with loop_free. */
 Loop *loop_new(void);
+
+/* Opens the loop's descriptors, once. A zygote does it after the fork, so that no process shares
+ * them. Returns 0 or a negative libuv code. */
+int loop_start(Loop *loop);
 
 /* Runs the loop until nothing is left to wait for or loop_stop was called. */
 void loop_run(Loop *loop);

@@ -20,8 +20,8 @@ typedef struct Path {
 static void add(Path *path, const char *text) {
   size_t size = strlen(text);
   if (path->size > PATH_SIZE) return;
-  if (path->size + size > PATH_SIZE) text = "...";
-  strcpy(path->text + path->size, text);
+  bool fits = path->size + size <= PATH_SIZE;
+  memcpy(path->text + path->size, fits ? text : "...", fits ? size + 1 : sizeof "...");
   path->size += size;
 }
 
@@ -52,7 +52,7 @@ static void add_quoted(Path *path, const char *key, size_t size) {
       *at++ = (char)c;
     }
   }
-  strcpy(at, shown < size ? "...\"]" : "\"]");
+  sprintf(at, shown < size ? "...\"]" : "\"]");
   add(path, text);
 }
 
@@ -76,15 +76,16 @@ static void add_key(Path *path, lua_State *L, int index) {
     add_string(path, key, size);
     return;
   case LUA_TNUMBER:
-    if (lua_isinteger(L, index))
+    if (lua_isinteger(L, index)) {
       snprintf(text, sizeof text, "[" LUA_INTEGER_FMT "]", lua_tointeger(L, index));
-    else
+    } else {
       snprintf(text, sizeof text, "[" LUA_NUMBER_FMT "]", lua_tonumber(L, index));
+    }
     break;
   case LUA_TBOOLEAN:
     snprintf(text, sizeof text, "[%s]", lua_toboolean(L, index) ? "true" : "false");
     break;
-  case LUA_TLIGHTUSERDATA: strcpy(text, "[null]"); break;
+  case LUA_TLIGHTUSERDATA: snprintf(text, sizeof text, "[null]"); break;
   default: snprintf(text, sizeof text, "[a %s key]", lua_typename(L, lua_type(L, index)));
   }
   add(path, text);

@@ -10,7 +10,7 @@ local M = {}
 
 local process = {}
 local emitter = Emitter.bind(process, "process")
-local started = core_os.hrtime()
+local started
 
 M.process = process
 M.emitter = emitter
@@ -100,6 +100,7 @@ end
 --- Fills in what a role knows of itself: `type`, `sandboxed`, `contextIsolated`, `argv`.
 ---@param fields table
 function M.setup(fields)
+  started = core_os.hrtime()
   for name, value in pairs(fields) do
     process[name] = value
   end

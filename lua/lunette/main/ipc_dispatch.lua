@@ -23,7 +23,7 @@ local function sender_fields()
       return event._frame
     end,
     processId = function(event)
-      return event.sender._pid
+      return event.sender:_process_id()
     end,
     senderFrame = function(event)
       return event.sender:_frame_object(event._frame)

@@ -3,6 +3,7 @@ local import = ...
 local core_child = import "core.child"
 local core_os = import "core.os"
 local loop = import "core.loop"
+local zygote = import "main.zygote"
 
 -- How long a renderer whose link has closed may take to end by itself.
 local GRACE_MS <const> = 500
@@ -19,29 +20,43 @@ local function ended(self, reason, code, signal)
   self._on_exit(reason, code or 0, signal)
 end
 
+-- A sandboxed renderer is forked from the zygote. Any other is a program of its own: it sees the
+-- environment and the working directory that main has now.
+local function spawn(is_sandboxed, on_exit)
+  local forker = is_sandboxed and zygote.get()
+  if forker then return forker:spawn { on_exit = on_exit } end
+  return core_child.spawn {
+    path = core_os.exec_path(),
+    args = { "--lunette-renderer", tostring(core_os.pid()) },
+    on_exit = on_exit,
+  }
+end
+
 --- Starts the renderer process and boots it. `on_exit(reason, code)` is called once, after which
---- nothing of the process is left; for a process that could not be started too, later in this turn.
+--- nothing of the process is left. Returns nil and the reason when it could not be started.
 ---@param peer Peer not connected yet
 ---@param boot table
 ---@param on_exit fun(reason: string, code: integer)
 ---@return RendererHost?, string?
 function RendererHost.start(peer, boot, on_exit)
   local self = setmetatable({ _on_exit = on_exit, ended = false }, RendererHost)
-  local child, fd = core_child.spawn {
-    path = core_os.exec_path(),
-    args = { "--lunette-renderer", tostring(core_os.pid()) },
-    on_exit = function(reason, code)
-      ended(self, reason, code)
-    end,
-  }
+  local child, fd = spawn(boot.sandbox, function(reason, code)
+    ended(self, reason, code)
+  end)
   if not child then return nil, fd end
-  self._child, self.pid = child, child:pid()
+  self._child = child
   local ok, err = peer:boot(fd, boot)
   if not ok then
     child:close()
     return nil, err
   end
   return self
+end
+
+--- Its process number: 0 for a moment after the start, until the zygote has told it.
+---@return integer
+function RendererHost:pid()
+  return self._child:pid()
 end
 
 --- Ends the process at once, by a signal.

@@ -59,7 +59,6 @@ function WebContents._new(preferences)
     _preferences = preferences,
     _state = "new",
     _page = 0,
-    _pid = 0,
     _url = "",
     _title = "",
   }, WebContents)
@@ -220,7 +219,7 @@ end
 local function on_exit(self, page, reason, code)
   if self._page ~= page or self._state == "destroyed" then return end
   if self._fault then reason = "crashed" end
-  self._state, self._pid = "crashed", 0
+  self._state = "crashed"
   self._peer:close(reason)
   local details = { reason = reason, exitCode = code }
   finish_loading(self, "failed", load_error.new("ERR_FAILED", self._url, "the renderer has gone: " .. reason))
@@ -264,7 +263,7 @@ local function start_renderer(self, page)
     on_exit(self, count, reason, code)
   end)
   if host then
-    self._host, self._pid = host, host.pid
+    self._host = host
     return
   end
   report.warn("cannot start a renderer: " .. err)
@@ -392,13 +391,19 @@ end
 ---@return integer 0 while there is no renderer
 function WebContents:getOSProcessId()
   check_alive(self, "getOSProcessId")
-  return self._pid
+  return self:_process_id()
 end
 
 --- Ends the renderer by a signal that nothing can catch. The window stays; `reload` brings it back.
 function WebContents:forcefullyCrashRenderer()
   check_alive(self, "forcefullyCrashRenderer")
   if self._host then self._host:kill("SIGKILL") end
+end
+
+-- The number of the renderer's process; 0 while there is none.
+function WebContents:_process_id()
+  if self._state ~= "live" or not self._host then return 0 end
+  return self._host:pid()
 end
 
 function WebContents:_frame_object(frame)
@@ -423,7 +428,7 @@ function WebContents:_destroy()
   if self._loading then
     finish_loading(self, "failed", load_error.new("ERR_ABORTED", self._url, "the window was closed"))
   end
-  self._state, self._pid = "destroyed", 0
+  self._state = "destroyed"
   by_id[self.id] = nil
   announce(self, "destroyed")
 end

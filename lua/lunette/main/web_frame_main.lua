@@ -28,7 +28,7 @@ local M = {}
 function M.new(contents, id)
   return setmetatable({
     frameId = id,
-    processId = contents._pid,
+    processId = contents:_process_id(),
     url = contents._url,
     _contents = contents,
     _page = contents._page,

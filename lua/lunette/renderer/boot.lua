@@ -2,13 +2,13 @@
 local import = ...
 local Emitter = import "common.emitter"
 local Peer = import "common.peer"
+local core_state = import "core.state"
 local context_bridge = import "renderer.context_bridge"
 local ipc_renderer = import "renderer.ipc_renderer"
 local loop = import "core.loop"
 local page = import "renderer.page"
 local process = import "common.process"
 
-local LINK_FD <const> = 3
 local EXIT_FLUSH_MS <const> = 1000
 
 local M = {}
@@ -99,6 +99,7 @@ local function make_argv(options)
 end
 
 function renderer:on_boot(options)
+  math.randomseed(core_state.random(), core_state.random()) -- the zygote's would be everybody's
   options.argv = make_argv(options)
   process.setup {
     type = "renderer",
@@ -125,9 +126,10 @@ renderer.internal = {
 }
 
 --- Connects to main.
-function M.start()
+---@param link_fd integer
+function M.start(link_fd)
   ipc_renderer.connect(peer)
-  peer:greet(LINK_FD)
+  peer:greet(link_fd)
 end
 
 return M

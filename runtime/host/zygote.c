@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT
+ * The zygote: a process that has booted as far as all renderers do, and forks one on request.
+ *
+ * A request is one byte with the renderer's end of a link; the answer is the renderer's process
+ * number, in order. The renderer is cloned with CLONE_PARENT: it is main's child, not the zygote's,
+ * so that main watches and reaps it like any other, and a number cannot be somebody else's by the
+ * time it is read. */
+#include "host/zygote.h"
+
+#include <errno.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/list.h"
+
+/* A renderer that was asked for. */
+typedef struct Request {
+  List node;
+  Child *child; /* owned until it is found */
+} Request;
+
+struct Zygote {
+  uv_poll_t watcher;
+  uv_loop_t *loop; /* borrowed */
+  Child *process;  /* owned; NULL once it has ended */
+  int fd;          /* owned; -1 once it cannot be asked any more */
+  List requests;   /* oldest first */
+};
+
+/* Room for one descriptor beside a message. */
+typedef union Control {
+  struct cmsghdr header;
+  char bytes[CMSG_SPACE(sizeof(int))];
+} Control;
+
+static int send_request(int fd, int link_fd) {
+  char byte = 'r';
+  Control control = {0};
+  struct iovec data = {.iov_base = &byte, .iov_len = 1};
+  struct msghdr message = {.msg_iov = &data,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control.bytes};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof link_fd);
+  memcpy(CMSG_DATA(header), &link_fd, sizeof link_fd);
+  return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -errno;
+}
+
+/* The descriptor of the next request; -1 at the end of the stream. */
+static int receive_request(int fd) {
+  char byte;
+  Control control = {0};
+  struct iovec data = {.iov_base = &byte, .iov_len = 1};
+  struct msghdr message = {.msg_iov = &data,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control.bytes};
+  ssize_t got;
+  do {
+    got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+  } while (got < 0 && errno == EINTR);
+  struct cmsghdr *header = got == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+  if (!header || header->cmsg_type != SCM_RIGHTS) return -1;
+  int link_fd;
+  memcpy(&link_fd, CMSG_DATA(header), sizeof link_fd);
+  return link_fd;
+}
+
+/* No library's fork: its child would be the zygote's. The zygote has one thread, so there is no
+ * lock that another could hold. */
+static pid_t fork_for_parent(void) {
+  return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+}
+
+static bool answer(int fd, pid_t pid) {
+  int32_t number = pid < 0 ? -errno : pid;
+  return send(fd, &number, sizeof number, MSG_NOSIGNAL) == (ssize_t)sizeof number;
+}
+
+int zygote_serve(int fd) {
+  for (;;) {
+    int link_fd = receive_request(fd);
+    if (link_fd < 0) return -1;
+    pid_t pid = fork_for_parent();
+    if (pid == 0) {
+      close(fd);
+      return link_fd;
+    }
+    bool told = answer(fd, pid);
+    close(link_fd);
+    if (!told) return -1;
+  }
+}
+
+/* Main's side */
+
+static void settle(Zygote *zygote, int32_t number) {
+  if (list_empty(&zygote->requests)) return;
+  Request *request = LIST_ENTRY(zygote->requests.next, Request, node);
+  Child *child = request->child;
+  list_remove(&request->node);
+  free(request);
+  if (number > 0) {
+    child_found(child, zygote->loop, (pid_t)number);
+  } else {
+    child_lost(child);
+  }
+}
+
+static void lose_all(Zygote *zygote) {
+  while (!list_empty(&zygote->requests)) settle(zygote, -1);
+}
+
+static void on_closed(uv_handle_t *watcher) { free(watcher->data); }
+
+/* It cannot be asked any more. */
+static void hang_up(Zygote *zygote) {
+  if (zygote->fd < 0) return;
+  uv_poll_stop(&zygote->watcher);
+  close(zygote->fd);
+  zygote->fd = -1;
+  lose_all(zygote);
+}
+
+static void on_answer(uv_poll_t *watcher, int status, int events) {
+  (void)events;
+  Zygote *zygote = watcher->data;
+  int32_t numbers[64];
+  ssize_t got = status < 0 ? 0 : recv(zygote->fd, numbers, sizeof numbers, MSG_DONTWAIT);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0 || (size_t)got % sizeof *numbers != 0) {
+    hang_up(zygote);
+    return;
+  }
+  for (size_t i = 0; i < (size_t)got / sizeof *numbers; i++) settle(zygote, numbers[i]);
+}
+
+static void on_process_exit(Child *child, ChildExit how) {
+  (void)how;
+  Zygote *zygote = child_data(child);
+  zygote->process = NULL;
+  hang_up(zygote);
+}
+
+static int watch(Zygote *zygote) {
+  int error = uv_poll_init(zygote->loop, &zygote->watcher, zygote->fd);
+  if (error < 0) return error;
+  zygote->watcher.data = zygote;
+  uv_poll_start(&zygote->watcher, UV_READABLE, on_answer);
+  uv_unref((uv_handle_t *)&zygote->watcher);
+  return 0;
+}
+
+int zygote_open(uv_loop_t *loop, const char *path, char *const *argv, Zygote **out) {
+  Zygote *zygote = calloc(1, sizeof *zygote);
+  if (!zygote) return UV_ENOMEM;
+  zygote->loop = loop;
+  list_init(&zygote->requests);
+  ChildOptions options = {
+      .path = path, .argv = argv, .on_exit = on_process_exit, .data = zygote};
+  int error = child_spawn(loop, &options, &zygote->process, &zygote->fd);
+  if (error < 0) {
+    free(zygote);
+    return error;
+  }
+  child_unref(zygote->process);
+  error = watch(zygote);
+  if (error < 0) {
+    child_close(zygote->process);
+    close(zygote->fd);
+    free(zygote);
+    return error;
+  }
+  *out = zygote;
+  return 0;
+}
+
+/* A request for the child, sent with its end of a new link; our end is *link_fd. */
+static int ask(Zygote *zygote, int *link_fd) {
+  int pair[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
+  int error = send_request(zygote->fd, pair[1]);
+  close(pair[1]);
+  if (error == 0) *link_fd = pair[0];
+  else close(pair[0]);
+  return error;
+}
+
+int zygote_spawn(Zygote *zygote, const ChildOptions *options, Child **out, int *link_fd) {
+  if (zygote->fd < 0) return UV_EPIPE;
+  Request *request = calloc(1, sizeof *request);
+  Child *child = request ? child_expect(options) : NULL;
+  int error = child ? ask(zygote, link_fd) : UV_ENOMEM;
+  if (error < 0) {
+    free(child);
+    free(request);
+    return error;
+  }
+  request->child = child;
+  list_append(&zygote->requests, &request->node);
+  *out = child;
+  return 0;
+}
+
+bool zygote_is_alive(const Zygote *zygote) { return zygote->fd >= 0; }
+
+void zygote_close(Zygote *zygote) {
+  hang_up(zygote);
+  if (zygote->process) child_close(zygote->process);
+  uv_close((uv_handle_t *)&zygote->watcher, on_closed);
+}

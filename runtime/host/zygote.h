@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * The zygote: a process that has booted as far as all renderers do, and forks one on request. It
+ * costs a tenth of an exec, and what nobody writes to is shared. */
+#pragma once
+
+#include "host/child.h"
+
+/* Main's side of a zygote. */
+typedef struct Zygote Zygote;
+
+/* Starts the zygote process: `path` with `argv`, which makes it call zygote_serve on CHILD_LINK_FD.
+ * It does not keep the loop alive. Returns 0 or a negative libuv code. */
+int zygote_open(uv_loop_t *loop, const char *path, char *const *argv, Zygote **out);
+
+/* Asks for a renderer, as child_spawn starts one; of the options it uses on_exit and data. The child
+ * is this process's own; its number is known, and child_pid tells it, a little later. Returns 0 or
+ * a negative code, UV_EPIPE once the zygote has gone. */
+int zygote_spawn(Zygote *zygote, const ChildOptions *options, Child **out, int *link_fd);
+
+/* Whether the zygote can still be asked. */
+bool zygote_is_alive(const Zygote *zygote);
+
+/* Ends the zygote; its children live on. Those that are only expected are lost. */
+void zygote_close(Zygote *zygote);
+
+/* The zygote's own side: forks a child of main for each request on `fd`. Returns in the child,
+ * with its end of the link, or -1 in the zygote when main has closed. */
+int zygote_serve(int fd);
