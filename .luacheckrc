@@ -4,8 +4,21 @@ max_line_length = 100
 self = false -- methods need not use self
 cache = false
 
--- The runtime's own versions take the place of these.
-files["lua/lunette/common/coroutines.lua"] = { globals = { "coroutine" } }
+-- The modules that make the globals of a role, or put the runtime's versions of Lua's in place.
+local makers = {
+  ["common/coroutines"] = { "coroutine" },
+  ["main/boot"] = { "arg", "os" },
+  ["renderer/boot"] = { "os" },
+  ["renderer/console"] = { "console", "print" },
+  ["renderer/sandbox"] = {
+    "debug", "dofile", "io", "load", "loadfile", "os", "package", "string",
+  },
+  ["renderer/window"] = { "window" },
+  ["renderer/world"] = { "window" },
+}
+for module, names in pairs(makers) do
+  files["lua/lunette/" .. module .. ".lua"] = { globals = names }
+end
 
 files["apps"] = { read_globals = { "window", "console", "document" } }
 files["spec"] = { std = "+busted" }

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # What `make test` runs: test.sh BUILD_FOLDER SPECS C_TEST...
 #
-# Runs the lint command in LINT, each C test (passed: status 0), and the specs inside the built
-# program, which leaves "PASSED FAILED" in the file that LUNETTE_SPEC_COUNTS names. Something that
-# breaks counts as one failure. The last line is "N passed, N failed".
+# Runs the lint command in LINT, each C test (passed: status 0; its output is shown if it fails),
+# and the specs inside the built program, which leaves "PASSED FAILED" in the file that
+# LUNETTE_SPEC_COUNTS names. Something that breaks counts as one failure. The last line, and no
+# other that starts in the first column, is "N passed, N failed".
 set -u
 
 out=$1 specs=$2
@@ -26,11 +27,12 @@ $LINT || fail lint
 
 for test; do
   name=${test#"$out"/}
-  if run 120 "$test"; then
+  if run 120 "$test" >"$test.log" 2>&1; then
     passed=$((passed + 1))
     echo "ok    $name"
   else
     fail "$name (status $?)"
+    sed 's/^/      /' "$test.log"
   fi
 done
 

@@ -182,6 +182,8 @@ static lua_State *open_state(void) {
   lua_register(L, "check", l_check);
   lua_pushlightuserdata(L, NULL);
   lua_setglobal(L, "null");
+  lua_pushlightuserdata(L, &heap);
+  lua_setglobal(L, "pointer");
   run(L, random_values, NULL);
   return L;
 }

@@ -161,6 +161,7 @@ static const Refusal refusals[] = {
     {"{}, print", "1: a function cannot be sent"},
     {"{}, 1, coroutine.create(print)", "2: a thread cannot be sent"},
     {"{}, {io.stdout}", "1[1]: a userdata cannot be sent"},
+    {"{}, pointer", "1: a userdata cannot be sent"},
     {"{}, {user = {onSave = print}}", "1.user.onSave: a function cannot be sent"},
     {"{}, {list = {1, 2, print}}", "1.list[3]: a function cannot be sent"},
     {"{}, {['odd key'] = print}", "1[\"odd key\"]: a function cannot be sent"},
@@ -216,6 +217,23 @@ static void test_size_limit(lua_State *L) {
       NULL);
 }
 
+/* A stack that is nearly full is a failure like any other. */
+static void test_full_stack(lua_State *L) {
+  CloneLimits limits = {CLONE_SIZE, CLONE_DEPTH};
+  Buf out = {0};
+  int count = LUAI_MAXSTACK - 50;
+  bool ok = lua_checkstack(L, count) != 0;
+  check(ok, "a large stack", NULL);
+  if (!ok) return;
+  lua_newtable(L);
+  lua_settop(L, count);
+  ok = clone_write(context, L, 1, 1, &limits, NULL, "argument", &out);
+  check(!ok && strcmp(lua_tostring(L, -1), "not enough memory") == 0, "not enough stack", NULL);
+  check(buf_size(&out) == 0 && lua_gettop(L) == count + 1, "nothing is left of it", NULL);
+  buf_clear(&out);
+  lua_settop(L, 0);
+}
+
 /* ---- functions and promises between two states of one process ---- */
 
 static void test_hooks(lua_State *L) {
@@ -245,6 +263,7 @@ int main(void) {
   test_refusals(L);
   test_long_path(L);
   test_size_limit(L);
+  test_full_stack(L);
   test_hooks(L);
   check(lua_gettop(L) == 0, "the stack is empty in the end", NULL);
   lua_close(L);

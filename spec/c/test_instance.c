@@ -216,8 +216,8 @@ static void test_instance_in_one_process(void) {
 }
 
 static void test_all(void) {
-  test_instance();
   test_many_instances();
+  test_instance();
   test_long_ids();
   test_dying_holder();
   test_bad_instances();

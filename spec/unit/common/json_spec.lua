@@ -296,7 +296,7 @@ describe("json lists", function()
     assert.equal(1, round_trip(deep_list(1000)).n)
     local text, reason = json.encode_list("argument", deep_list(1001))
     assert.is_nil(text)
-    assert.equal("could not encode argument 1: nested deeper than 1000 tables (limit depth)", reason)
+    assert.matches("^could not encode argument 1: nested deeper than 1000 tables", reason)
   end)
 
   it("name the argument or result that cannot be sent", function()
