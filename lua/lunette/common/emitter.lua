@@ -111,8 +111,7 @@ end
 ---@param ... any
 ---@return boolean had_listeners
 function Emitter.each(run, self, name, ...)
-  local lists = self._listeners
-  local list = lists and lists[name]
+  local list = self._listeners and self._listeners[name]
   if not list then return false end
   for index = 1, #list do
     local fn = take(self, name, list[index])

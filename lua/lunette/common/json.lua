@@ -16,19 +16,13 @@ local json = setmetatable({
   null = null,
 }, { __index = internal })
 
-local function encode(value)
-  local pieces = {}
-  writer.write(pieces, "argument 1", value)
-  return table.concat(pieces)
-end
-
 --- The JSON text of a value. Raises for what JSON does not have, and names its place.
 ---@param value any a table with the keys 1 to n is a list, one with string keys an object; an empty
 ---one is an object unless `array` has marked it
 ---@return string
 function json.encode(value)
   arguments.not_colon("json.encode", json, value)
-  local ok, result = pcall(encode, value)
+  local ok, result = pcall(writer.write, value)
   if not ok then error(result, 2) end
   return result
 end
@@ -58,23 +52,13 @@ function json.array(list)
   return setmetatable(list or {}, writer.mark)
 end
 
-local function encode_items(what, ...)
-  local pieces = { "[" }
-  for index = 1, select("#", ...) do
-    if index > 1 then pieces[#pieces + 1] = "," end
-    writer.write(pieces, what .. " " .. index, (select(index, ...)))
-  end
-  pieces[#pieces + 1] = "]"
-  return table.concat(pieces)
-end
-
 --- The JSON list of some values, nil as null.
 ---@param what "argument"|"result" what the reason calls the values, as in "argument 2.name"
 ---@param ... any
 ---@return string? text nil for what `encode` would raise for
 ---@return string? reason
 function internal.encode_list(what, ...)
-  local ok, result = pcall(encode_items, what, ...)
+  local ok, result = pcall(writer.write_list, what, ...)
   if not ok then return nil, result end
   return result
 end

@@ -13,7 +13,7 @@ local MAX_EXACT <const> = 1 << 53
 local KEY_SHOWN <const> = 64
 local PATH_SHOWN <const> = 512
 
--- Escaping takes six times the length of a string: no buffer to keep.
+-- The buffer has room for six times the string's length: not one to keep.
 cjson.encode_keep_buffer(false)
 
 local M = {
@@ -99,7 +99,6 @@ local function write_number(writer, value, depth)
 end
 
 local function write_string(writer, value, depth)
-  if not value:find('[\0-\31"\\\127-\255]') then return put(writer, '"' .. value .. '"') end
   local length, bad = utf8.len(value)
   if not length then fail(writer, depth, "text that is not UTF-8 at byte %d", bad) end
   put(writer, cjson.encode(value))
@@ -129,7 +128,7 @@ local function fail_at_keys(writer, value, depth)
   fail_at_key(writer, depth, hole, "a hole in a list")
 end
 
-local function write_list(writer, list, depth)
+local function write_sequence(writer, list, depth)
   local count, largest = 0, 0
   for key in next, list do
     if math_type(key) ~= "integer" or key < 1 then fail_at_keys(writer, list, depth) end
@@ -165,7 +164,7 @@ local function write_table(writer, value, depth)
   end
   writer.open[value] = true
   local is_list = type(next(value)) == "number" or getmetatable(value) == mark
-  local write = is_list and write_list or write_object
+  local write = is_list and write_sequence or write_object
   write(writer, value, depth)
   writer.open[value] = nil
 end
@@ -185,13 +184,32 @@ function write_value(writer, value, depth)
   fail(writer, depth, "a %s cannot be sent", type(value))
 end
 
---- Appends the text of one value. Raises, without a position, for what JSON does not have.
----@param pieces string[] gets the text, piece by piece
----@param root string what errors call the value, such as "argument 1"
+local function new_writer(root)
+  return { pieces = {}, count = 0, keys = {}, open = {}, root = root }
+end
+
+--- The JSON text of a value. Raises, without a position, for what JSON does not have.
 ---@param value any
-function M.write(pieces, root, value)
-  local writer = { pieces = pieces, count = #pieces, keys = {}, open = {}, root = root }
-  return write_value(writer, value, 0)
+---@return string
+function M.write(value)
+  local writer = new_writer("argument 1")
+  write_value(writer, value, 0)
+  return table.concat(writer.pieces)
+end
+
+--- The JSON list of some values, nil as null. Raises like `write`.
+---@param what "argument"|"result" what an error calls the values, as in "argument 2.name"
+---@param ... any
+---@return string
+function M.write_list(what, ...)
+  local writer = new_writer()
+  for index = 1, select("#", ...) do
+    put(writer, index == 1 and "[" or ",")
+    writer.root = what .. " " .. index
+    write_value(writer, (select(index, ...)), 0)
+  end
+  put(writer, writer.count == 0 and "[]" or "]")
+  return table.concat(writer.pieces)
 end
 
 return M
