@@ -85,7 +85,24 @@ static bool answer(int fd, pid_t pid) {
   return send(fd, &number, sizeof number, MSG_NOSIGNAL) == (ssize_t)sizeof number;
 }
 
+/* Takes the free pieces inside the heap, for good: what a renderer allocates lies on pages of its own
+ * then, instead of in the holes of pages that all renderers could share. Roughly halves what an
+ * idle renderer costs. A sanitizer's heap is no such heap. */
+static void fill_holes(void) {
+#ifndef __SANITIZE_ADDRESS__
+  enum { LARGEST = 1 << 16, SMALLEST = 16 };
+  void *edge = malloc(LARGEST); /* no hole is as large, so this lies behind all of them */
+  for (size_t size = LARGEST; size >= SMALLEST; size -= size > 1024 ? 512 : 16) {
+    void *piece;
+    while ((piece = malloc(size)) && piece < edge) continue;
+    free(piece);
+  }
+  free(edge);
+#endif
+}
+
 int zygote_serve(int fd) {
+  fill_holes();
   for (;;) {
     int link_fd = receive_request(fd);
     if (link_fd < 0) return -1;

@@ -45,9 +45,9 @@ void clone_context_free(CloneContext *context);
 /* Appends the list of the `count` values from absolute index `first` on to `out`, nils included.
  * Runs no metamethod. `hooks` may be NULL: then functions are errors. On failure `out` holds what
  * it held before, and a message is pushed, such as "could not clone argument 1.user.onSave: a
- * function cannot be sent"; `what` is its third word, "argument" or "result". When memory is too
- * short for a message (or a hook raises), the raise leaves a part of the body in `out` at most.
- * [-0, +0 | +1 on failure, raises memory errors only, and only on failure] */
+ * function cannot be sent"; `what` is its word for the list, "argument" or "result". Only if a hook
+ * raises does a part of the body stay in `out`.
+ * [-0, +0 | +1 on failure, raises memory errors only, and without hooks only on failure] */
 bool clone_write(CloneContext *context, lua_State *L, int first, int count,
                  const CloneLimits *limits, const CloneHooks *hooks, const char *what, Buf *out);
 

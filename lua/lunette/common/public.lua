@@ -2,7 +2,6 @@
 local import = ...
 local async = import "common.async"
 local json = import "common.json"
-local process = import "common.process"
 local timers = import "common.timers"
 
 local M = {
@@ -19,19 +18,8 @@ local M = {
   clearInterval = timers.clearInterval,
   null = json.null,
   json = json,
-  process = process.process,
+  process = import("common.process").process,
   version = "0.1.0",
 }
-
--- luv is opened when it is first asked for: most programs never do.
-if not process.process.sandboxed then
-  setmetatable(M, {
-    __index = function(t, key)
-      if key ~= "uv" then return nil end
-      t.uv = import("common.uv")
-      return t.uv
-    end,
-  })
-end
 
 return M

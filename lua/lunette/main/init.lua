@@ -3,6 +3,7 @@ local import = ...
 local not_yet = import "common.not_yet"
 
 local M = import "common.public"
+import "common.add_uv"(M)
 
 M.app = import "main.app"
 M.BrowserWindow = import "main.browser_window"

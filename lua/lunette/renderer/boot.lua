@@ -11,6 +11,8 @@ local process = import "common.process"
 
 local EXIT_FLUSH_MS <const> = 1000
 
+import "common.public" -- every page asks for it: a zygote loads it for all of them
+
 local M = {}
 
 -- The owner of the peer.

@@ -3,6 +3,7 @@ local import = ...
 local not_yet = import "common.not_yet"
 
 local M = import "common.public"
+if not import("common.process").process.sandboxed then import "common.add_uv"(M) end
 
 M.ipcRenderer = import("renderer.ipc_renderer").ipcRenderer
 M.contextBridge = import("renderer.context_bridge").contextBridge
