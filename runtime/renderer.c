@@ -49,11 +49,13 @@ static bool run_protected(State *state, lua_CFunction function, int number) {
   return false;
 }
 
-/* All that can be done before the link is there. */
-static bool prepare(Renderer *renderer) {
+/* All that can be done before the link is there. What is to be sandboxed loads nothing from a disk. */
+static bool prepare(Renderer *renderer, bool sandboxed) {
   renderer->loop = loop_new();
   renderer->state = renderer->loop ? state_new(renderer->loop) : NULL;
-  return renderer->state && run_protected(renderer->state, load_modules, 0);
+  if (!renderer->state) return false;
+  if (sandboxed) loader_seal(renderer->state->L);
+  return run_protected(renderer->state, load_modules, 0);
 }
 
 static int finish(Renderer *renderer, bool started) {
@@ -82,13 +84,24 @@ static int run_zygote(Renderer *renderer, pid_t parent) {
   return run(renderer, link_fd);
 }
 
+/* What a command line asks for. */
+typedef enum Role { ROLE_OTHER, ROLE_RENDERER, ROLE_SANDBOXED, ROLE_ZYGOTE } Role;
+
+static Role role_of(int argc, char *const *argv) {
+  if (argc != 3) return ROLE_OTHER;
+  if (strcmp(argv[1], "--lunette-renderer") == 0) return ROLE_RENDERER;
+  if (strcmp(argv[1], "--lunette-sandboxed") == 0) return ROLE_SANDBOXED;
+  if (strcmp(argv[1], "--lunette-zygote") == 0) return ROLE_ZYGOTE;
+  return ROLE_OTHER;
+}
+
 int lunette_child_main(int argc, char *const *argv) {
-  if (argc != 3) return -1;
-  bool is_zygote = strcmp(argv[1], "--lunette-zygote") == 0;
-  if (!is_zygote && strcmp(argv[1], "--lunette-renderer") != 0) return -1;
+  Role role = role_of(argc, argv);
+  if (role == ROLE_OTHER) return -1;
   pid_t parent = (pid_t)atol(argv[2]);
   child_die_with_parent(parent);
   Renderer renderer = {0};
-  if (!prepare(&renderer)) return finish(&renderer, false);
-  return is_zygote ? run_zygote(&renderer, parent) : run(&renderer, CHILD_LINK_FD);
+  if (!prepare(&renderer, role != ROLE_RENDERER)) return finish(&renderer, false);
+  if (role == ROLE_ZYGOTE) return run_zygote(&renderer, parent);
+  return run(&renderer, CHILD_LINK_FD);
 }

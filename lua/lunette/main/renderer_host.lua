@@ -27,7 +27,10 @@ local function spawn(is_sandboxed, on_exit)
   if forker then return forker:spawn { on_exit = on_exit } end
   return core_child.spawn {
     path = core_os.exec_path(),
-    args = { "--lunette-renderer", tostring(core_os.pid()) },
+    args = {
+      is_sandboxed and "--lunette-sandboxed" or "--lunette-renderer",
+      tostring(core_os.pid()),
+    },
     on_exit = on_exit,
   }
 end
