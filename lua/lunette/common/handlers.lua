@@ -94,6 +94,23 @@ function Handlers:take(channel)
   return entry.fn
 end
 
+--- `take` from the first of two registries that has one.
+---@param first Handlers
+---@param second Handlers
+---@param channel string
+---@return function?
+function Handlers.take_first(first, second, channel)
+  local entries = first._entries
+  local entry = entries[channel]
+  if not entry then
+    entries = second._entries
+    entry = entries[channel]
+    if not entry then return nil end
+  end
+  if entry.once then entries[channel] = nil end
+  return entry.fn
+end
+
 --- Whether a channel has a handler.
 ---@param channel string
 ---@return boolean

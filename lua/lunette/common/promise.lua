@@ -1,8 +1,9 @@
 --- Promises of any number of values, and awaiting them in any coroutine.
 ---
---- A promise keeps its values in its own array part (`_n` of them), and its reactions, while it is
---- pending, as triples (fn, a, b) which become microtasks fn(a, b) when it settles: a waiting
---- coroutine is the triple (wake, coroutine, number of the wait).
+--- Every invoke makes a promise, so it is one table of eight fields, made at once: its value (or, when
+--- there is not exactly one, the packed values in `_more`) and its first reaction. A reaction is a
+--- triple (fn, a, b) that becomes the microtask fn(a, b) when the promise settles; a waiting coroutine
+--- is the triple (wake, coroutine, number of the wait). Further ones are in `_others`.
 local import = ...
 local arguments = import "common.arguments"
 local core = import "core.task"
@@ -31,7 +32,16 @@ local task_promises = setmetatable({}, { __mode = "k" })
 local rejected, rejected_count = {}, 0
 
 local function new_pending()
-  return setmetatable({ _state = "pending" }, Promise)
+  return setmetatable({
+    _state = "pending",
+    _value = false,
+    _fn = false,
+    _a = false,
+    _b = false,
+    _on_cancel = false,
+    _channel = false,
+    _id = false,
+  }, Promise)
 end
 
 local function is_promise(value)
@@ -39,27 +49,54 @@ local function is_promise(value)
 end
 
 local function add_reaction(self, fn, a, b)
-  self._handled = true
-  if self._state ~= "pending" then return enqueue(fn, a, b) end
-  local reactions = self._reactions
-  if not reactions then
-    self._reactions = { fn, a, b }
-    return
+  if self._state ~= "pending" then
+    self._handled = true
+    enqueue(fn, a, b)
+  elseif not self._fn then
+    self._fn, self._a, self._b = fn, a, b
+  else
+    local others = self._others or {}
+    self._others = others
+    local n = #others
+    others[n + 1], others[n + 2], others[n + 3] = fn, a, b
   end
-  local n = #reactions
-  reactions[n + 1], reactions[n + 2], reactions[n + 3] = fn, a, b
 end
+
+-- What a promise of no value has as `_more`.
+local NOTHING <const> = { n = 0 }
 
 local function store(self, ...)
   local n = select("#", ...)
-  self._n = n
   if n == 1 then
-    self[1] = ...
-  elseif n > 1 then
-    local values = { ... }
-    for i = 1, n do
-      self[i] = values[i]
-    end
+    self._value = ...
+  else
+    self._more = n == 0 and NOTHING or table.pack(...)
+  end
+end
+
+local function values(self)
+  local more = self._more
+  if more then return unpack(more, 1, more.n) end
+  return self._value
+end
+
+local function note_rejection(self)
+  rejected_count = rejected_count + 1
+  rejected[rejected_count] = self
+  core.schedule()
+end
+
+-- The promise has its outcome: its reactions are due.
+local function run_reactions(self)
+  local fn, others = self._fn, self._others
+  self._on_cancel = false
+  if not fn then return end
+  enqueue(fn, self._a, self._b)
+  self._fn, self._a, self._b = false, false, false
+  if not others then return end
+  self._others = nil
+  for i = 1, #others, 3 do
+    enqueue(others[i], others[i + 1], others[i + 2])
   end
 end
 
@@ -68,17 +105,8 @@ local function settle(self, state, ...)
   if self._state ~= "pending" then return end
   self._state = state
   store(self, ...)
-  local reactions = self._reactions
-  self._reactions, self._on_cancel, self._task = nil, nil, nil
-  if reactions then
-    for i = 1, #reactions, 3 do
-      enqueue(reactions[i], reactions[i + 1], reactions[i + 2])
-    end
-  elseif state == "rejected" and not self._handled then
-    rejected_count = rejected_count + 1
-    rejected[rejected_count] = self
-    core.schedule()
-  end
+  if state == "rejected" and not self._fn and not self._handled then note_rejection(self) end
+  run_reactions(self)
 end
 
 local function reject(self, reason, where)
@@ -89,7 +117,7 @@ end
 -- Reaction: `self` becomes what `other`, which has settled, is.
 local function follow(self, other)
   self._traceback = other._traceback
-  settle(self, other._state, unpack(other, 1, other._n))
+  settle(self, other._state, values(other))
 end
 
 local function thenable_method(value)
@@ -146,7 +174,7 @@ local function conclude(self, ok, ...)
 end
 
 local function run_handler(child, handler, parent)
-  conclude(child, xpcall(handler, catch, unpack(parent, 1, parent._n)))
+  conclude(child, xpcall(handler, catch, values(parent)))
 end
 
 -- Reaction of andThen: calls the handler for what happened, in a task of its own.
@@ -160,7 +188,7 @@ local function react(reaction, parent)
 end
 
 local function check_self(name, self)
-  if not is_promise(self) then arguments.check_self("Promise:" .. name, self, Promise, "promise") end
+  if not is_promise(self) then arguments.check_self("Promise:" .. name, self, Promise, 3) end
 end
 
 --- A promise for what the callback returns. A callback never runs before the current turn's entry
@@ -215,7 +243,11 @@ end
 local function suspend(self)
   local co, wait = wait_begin()
   if not co then error(errors.AbortError(), 0) end
-  add_reaction(self, wake, co, wait)
+  if self._fn then
+    add_reaction(self, wake, co, wait)
+  else
+    self._fn, self._a, self._b = wake, co, wait
+  end
   local outer = task_promises[co]
   if outer then outer._awaits = self end
   yield(AWAITS)
@@ -226,11 +258,8 @@ end
 
 -- Waits in the running coroutine until the promise has settled.
 local function wait_for(self)
-  if self._state == "pending" then
-    suspend(self)
-  elseif is_cancelled() then
-    error(errors.AbortError(), 0)
-  end
+  if self._state == "pending" then return suspend(self) end
+  if is_cancelled() then error(errors.AbortError(), 0) end
   self._handled = true
 end
 
@@ -238,10 +267,12 @@ end
 --- is, and AbortError when the task has been cancelled.
 ---@return any ... the values
 function Promise:await()
-  check_self("await", self)
+  if getmetatable(self) ~= Promise then check_self("await", self) end
   wait_for(self)
-  if self._state == "rejected" then error(self[1], 0) end
-  return unpack(self, 1, self._n)
+  if self._state == "rejected" then error(self._value, 0) end
+  local more = self._more
+  if more then return unpack(more, 1, more.n) end
+  return self._value
 end
 
 --- `await` that does not raise: true and the values, or false and the reason.
@@ -249,7 +280,7 @@ end
 function Promise:pawait()
   check_self("pawait", self)
   wait_for(self)
-  return self._state == "fulfilled", unpack(self, 1, self._n)
+  return self._state == "fulfilled", values(self)
 end
 
 ---@return "pending"|"fulfilled"|"rejected"
@@ -279,17 +310,24 @@ function Promise:timeout(ms)
   return child
 end
 
+-- The number of the wait of a coroutine for a promise.
+local function find_wait(self, co)
+  if self._a == co then return self._b end
+  local others = self._others or {}
+  for i = 2, #others, 3 do
+    if others[i] == co then return others[i + 1] end
+  end
+end
+
 -- Makes the task of an async function raise AbortError from now on. What it awaits is cancelled
 -- unless somebody else waits for that too.
 local function cancel_task(self, co)
   local awaited = self._awaits
   core.cancel(co)
   if not awaited then return end
-  local reactions = awaited._reactions
-  if reactions and #reactions == 3 then return awaited:cancel() end
-  for i = 1, reactions and #reactions or 0, 3 do
-    if reactions[i + 1] == co then return enqueue(wake, co, reactions[i + 2]) end
-  end
+  if not awaited._others then return awaited:cancel() end
+  local wait = find_wait(awaited, co)
+  if wait then enqueue(wake, co, wait) end
 end
 
 --- Rejects a pending promise with an AbortError; later outcomes are ignored. For an `invoke` the
@@ -300,7 +338,7 @@ function Promise:cancel()
   local on_cancel, co = self._on_cancel, self._task
   self._handled = true
   reject(self, errors.AbortError())
-  if on_cancel then on_cancel() end
+  if on_cancel then on_cancel(self) end
   if co then cancel_task(self, co) end
 end
 
@@ -375,7 +413,7 @@ task.on_empty = function()
     local promise = batch[i]
     if not promise._handled then
       promise._handled = true
-      report.on_unhandled(promise[1], promise)
+      report.on_unhandled(promise._value, promise)
     end
   end
 end

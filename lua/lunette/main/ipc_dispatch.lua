@@ -10,7 +10,7 @@ local report = import "common.report"
 local task = import "common.task"
 
 local M = {}
-local fire = Emitter.fire
+local fire, take_first = Emitter.fire, import("common.handlers").take_first
 
 local function send_to_asker(event, channel, ...)
   return event.sender:_send_to_frame("Event:reply", event._frame, channel, ...)
@@ -62,7 +62,7 @@ end
 
 --- The handler for a question, and the event to give it; nil when there is none.
 function M.find_handler(contents, frame, channel)
-  local handler = contents.ipc._handlers:take(channel) or ipc_main.handlers:take(channel)
+  local handler = take_first(contents.ipc._handlers, ipc_main.handlers, channel)
   if not handler then return nil end
   return handler, setmetatable({ sender = contents, _frame = frame }, InvokeEvent)
 end
