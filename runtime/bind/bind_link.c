@@ -11,7 +11,10 @@
 static const char LINK[] = "lunette.Link";
 
 /* User values of the userdata: what the owner gave to new(). */
-enum { OWNER = 1, ON_PACKET, ON_END, ON_DRAINED, USER_VALUES = ON_DRAINED };
+enum { OWNER = 1, RECEIVERS, ON_END, ON_DRAINED, USER_VALUES = ON_DRAINED };
+
+/* Added to a kind: the index of its receiver for packets in JSON. */
+enum { JSON_RECEIVERS = 0x100 };
 
 /* The userdata. While the link is there, the registry keeps it, as events may still come. */
 typedef struct LinkBox {
@@ -26,13 +29,25 @@ static CloneLimits clone_limits(const Link *link) {
   return (CloneLimits){.size = link->limits.message - PACKET_CHANNEL_MAX, .depth = DEPTH_MAX};
 }
 
-static LinkBox *check_box(lua_State *L) { return luaL_checkudata(L, 1, LINK); }
+/* The methods have the metatable as upvalue: one comparison instead of a look-up by name. */
+static LinkBox *check_box(lua_State *L) {
+  if (lua_getmetatable(L, 1)) {
+    bool is_link = lua_rawequal(L, -1, lua_upvalueindex(1));
+    lua_pop(L, 1);
+    if (is_link) return lua_touserdata(L, 1);
+  }
+  luaL_typeerror(L, 1, LINK);
+  return NULL;
+}
 
-static Link *check_link(lua_State *L) {
+/* The box of a link that is not closed. */
+static LinkBox *check_open_box(lua_State *L) {
   LinkBox *box = check_box(L);
   if (!box->link) luaL_error(L, "the link is closed");
-  return box->link;
+  return box;
 }
+
+static Link *check_link(lua_State *L) { return check_open_box(L)->link; }
 
 /* Pushes the function that is the user value `which`, and the owner. */
 static void push_function(lua_State *L, const LinkBox *box, int which) {
@@ -58,13 +73,24 @@ static int after_packet(lua_State *L, int status, lua_KContext context) {
   return 0;
 }
 
-/* (box, packet): the task of one packet: on_packet(owner, kind, flags, id, frame, channel, ...). */
+/* Pushes the receiver of the packet's kind, and the owner. */
+static void push_receiver(lua_State *L, const LinkBox *box, const Packet *packet) {
+  int index = (int)packet->kind;
+  if (packet->flags & PACKET_FLAG_JSON) index |= JSON_RECEIVERS;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, box->self);
+  lua_getiuservalue(L, 1, RECEIVERS);
+  lua_rawgeti(L, 2, index);
+  lua_replace(L, 2);
+  lua_getiuservalue(L, 1, OWNER);
+  lua_remove(L, 1);
+}
+
+/* (box, packet): the task of one packet: receivers[kind](owner, flags, id, frame, channel, ...). */
 static int receive(lua_State *L) {
   LinkBox *box = lua_touserdata(L, 1);
   const Packet *packet = lua_touserdata(L, 2);
   lua_settop(L, 0);
-  push_function(L, box, ON_PACKET);
-  lua_pushinteger(L, packet->kind);
+  push_receiver(L, box, packet);
   lua_pushinteger(L, packet->flags);
   lua_pushinteger(L, packet->id);
   lua_pushinteger(L, packet->frame);
@@ -76,7 +102,7 @@ static int receive(lua_State *L) {
     return 0;
   }
   link_finish_packet(box->link);
-  lua_callk(L, 6 + count, 0, 0, after_packet);
+  lua_callk(L, 5 + count, 0, 0, after_packet);
   return 0;
 }
 
@@ -136,13 +162,14 @@ static void on_drained(Link *link) {
 
 static const LinkEvents events = {on_packet, on_end, on_drained};
 
-/* new(role, owner, on_packet, on_end, on_drained): a link without a connection, which queues.
- * role: "main" or "peer", whose end this is. */
+/* new(role, owner, receivers, on_end, on_drained): a link without a connection, which queues.
+ * role: "main" or "peer", whose end this is; receivers: functions by kind. */
 static int l_new(lua_State *L) {
   static const char *const roles[] = {"main", "peer", NULL};
   int from = luaL_checkoption(L, 1, NULL, roles) == 0 ? FROM_PEER : FROM_MAIN;
   luaL_checkany(L, 2);
-  for (int i = 3; i <= 5; i++) luaL_checktype(L, i, LUA_TFUNCTION);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  for (int i = 4; i <= 5; i++) luaL_checktype(L, i, LUA_TFUNCTION);
   lua_settop(L, 5);
   LinkBox *box = lua_newuserdatauv(L, sizeof *box, USER_VALUES);
   *box = (LinkBox){.state = state_from(L), .self = LUA_NOREF};
@@ -239,8 +266,8 @@ static int refuse(lua_State *L) {
 /* send(kind, flags, id, frame, channel, ...): sends the values. Returns true; false when more than
  * the high-water mark waits; nil and the reason, with nothing sent, when it cannot be sent. */
 static int l_send(lua_State *L) {
-  LinkBox *box = check_box(L);
-  Link *link = check_link(L);
+  LinkBox *box = check_open_box(L);
+  Link *link = box->link;
   Packet packet;
   int count = lua_gettop(L) - 6;
   if (!begin_packet(L, link, &packet)) return refuse(L);
@@ -279,8 +306,8 @@ static int l_send_raw(lua_State *L) {
 /* wait_reply(id): blocks until the reply to `id` is here. Returns its flags and values, or nil when
  * the link ended first. */
 static int l_wait_reply(lua_State *L) {
-  LinkBox *box = check_box(L);
-  Link *link = check_link(L);
+  LinkBox *box = check_open_box(L);
+  Link *link = box->link;
   Packet packet;
   size_t offset;
   lua_settop(L, 2);
@@ -352,20 +379,31 @@ static void set_constants(lua_State *L) {
   lua_setfield(L, -2, "FLAG_INTERNAL");
   lua_pushinteger(L, PACKET_FLAG_JSON);
   lua_setfield(L, -2, "FLAG_JSON");
+  lua_pushinteger(L, JSON_RECEIVERS);
+  lua_setfield(L, -2, "JSON_RECEIVERS");
   lua_pushinteger(L, PROTOCOL_VERSION);
   lua_setfield(L, -2, "PROTOCOL_VERSION");
 }
 
+/* Pushes a table of the methods, whose upvalue is the metatable on top of the stack. */
+static void push_methods(lua_State *L) {
+  lua_newtable(L);
+  lua_pushvalue(L, -2);
+  luaL_setfuncs(L, methods, 1);
+}
+
 int open_link(lua_State *L) {
   luaL_newmetatable(L, LINK);
-  luaL_newlib(L, methods);
-  lua_setfield(L, -2, "__index");
-  lua_pushcfunction(L, l_close);
-  lua_setfield(L, -2, "__gc");
-  lua_pop(L, 1);
+  push_methods(L);
+  lua_getfield(L, -1, "close");
+  lua_setfield(L, -3, "__gc");
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -3, "__index");
   lua_newtable(L);
   lua_pushcfunction(L, l_new);
   lua_setfield(L, -2, "new");
+  lua_getfield(L, -2, "send"); /* for callers that know what they have */
+  lua_setfield(L, -2, "send");
   set_constants(L);
   return 1;
 }

@@ -21,25 +21,30 @@ local MESSAGE <const>, INVOKE <const>, REPLY <const> = core_link.MESSAGE, core_l
 local CANCEL <const>, SYNC <const> = core_link.CANCEL, core_link.SYNC
 local ERROR <const>, INTERNAL <const> = core_link.FLAG_ERROR, core_link.FLAG_INTERNAL
 local JSON <const> = core_link.FLAG_JSON
+local send_clone = core_link.send
+
+-- What is pending under the number of a question that was cancelled, until its answer is here.
+local CANCELLED = {}
 local IS_SENT_TO = { [core_link.SEND_TO] = true }
+
+local Promise = promises.Promise
 
 ---@class Peer
 local Peer = { __name = "Peer" }
 Peer.__index = Peer
 
--- Sends values by the codec of the link. Returns what link:send does.
-local function transmit(self, kind, flags, id, frame, channel, ...)
-  if not self._json then return self._link:send(kind, flags, id, frame, channel, ...) end
+-- Sends values as a JSON list; the signature and results of link:send.
+local function send_json(link, kind, flags, id, frame, channel, ...)
   local text, err = json.encode_list(kind == REPLY and "result" or "argument", ...)
   if not text then return nil, err end
-  return self._link:send_raw(kind, flags | JSON, id, frame, channel, text)
+  return link:send_raw(kind, flags | JSON, id, frame, channel, text)
 end
 
 --- Sends a message. Returns true, or false when too much waits. Raises at the caller's caller when
 --- a value cannot be sent: call it from the public function itself, not in a tail call.
 ---@return boolean
 function Peer:send(id, frame, channel, ...)
-  local ok, err = transmit(self, MESSAGE, 0, id, frame, channel, ...)
+  local ok, err = self._send(self._link, MESSAGE, 0, id, frame, channel, ...)
   if ok == nil then error(err, 3) end
   return ok
 end
@@ -56,55 +61,69 @@ end
 
 --- Asks the receiver `id` through main (SEND_TO).
 function Peer:send_to(id, channel, ...)
-  local ok, err = transmit(self, core_link.SEND_TO, 0, id, 0, channel, ...)
+  local ok, err = self._send(self._link, core_link.SEND_TO, 0, id, 0, channel, ...)
   if ok == nil then error(err, 3) end
   return ok
 end
 
-local function next_id(self)
-  local id = self._last_id
-  repeat
-    id = id < 0xffffffff and id + 1 or 1
-  until not self._pending[id]
-  self._last_id = id
+-- Numbers of questions are used again, the lowest first, so that the tables of open ones stay small.
+-- That is safe because a question has exactly one answer, a cancelled one too, and keeps its number
+-- until that is here.
+local function take_id(self)
+  local free = self._free_ids
+  local n = #free
+  if n == 0 then
+    self._last_id = self._last_id + 1
+    return self._last_id
+  end
+  local id = free[n]
+  free[n] = nil
   return id
 end
 
-local function ask(self, flags, id, frame, channel, ...)
-  if flags & INTERNAL ~= 0 then return self._link:send(INVOKE, flags, id, frame, channel, ...) end
-  return transmit(self, INVOKE, flags, id, frame, channel, ...)
+local function free_id(self, id)
+  local free = self._free_ids
+  free[#free + 1] = id
 end
 
--- The promise of a question; cancelling it tells the other side.
-local function await_answer(self, id, channel)
-  local promise = promises.pending()
-  promise._channel = channel
-  promise._on_cancel = function()
-    self._pending[id] = nil
-    if self._link:is_open() then self._link:send(CANCEL, 0, id, 0, "") end
+-- What a cancelled promise of the peer calls.
+local function make_canceller(self)
+  return function(promise)
+    local id = promise._id
+    if self._pending[id] ~= promise then return end
+    self._pending[id] = CANCELLED
+    self._link:send(CANCEL, 0, id, 0, "")
   end
+end
+
+-- Asks with `send`, link.send or what the codec has instead.
+local function ask(self, send, flags, frame, channel, ...)
+  if self._gone then return promises.Promise.reject(errors.PeerGoneError(self._gone)) end
+  local id = take_id(self)
+  local ok, err = send(self._link, INVOKE, flags, id, frame, channel, ...)
+  if ok == nil then
+    free_id(self, id)
+    error(err, 4)
+  end
+  local promise = promises.pending()
+  promise._on_cancel, promise._channel, promise._id = self._cancel, channel, id
   self._pending[id] = promise
   return promise
 end
 
---- Asks a question; a promise for its answer. Raises like `send`.
+--- Asks a question; a promise for its answer, whose cancelling tells the other side. Raises like
+--- `send`.
 ---@return Promise
 function Peer:invoke(frame, channel, ...)
-  if self._gone then return promises.Promise.reject(errors.PeerGoneError(self._gone)) end
-  local id = next_id(self)
-  local ok, err = ask(self, 0, id, frame, channel, ...)
-  if ok == nil then error(err, 3) end
-  return await_answer(self, id, channel)
+  local promise = ask(self, self._send, 0, frame, channel, ...)
+  return promise
 end
 
 --- Asks a question of the runtime's own; a promise for its answer.
 ---@return Promise
 function Peer:request(channel, ...)
-  if self._gone then return promises.Promise.reject(errors.PeerGoneError(self._gone)) end
-  local id = next_id(self)
-  local ok, err = ask(self, INTERNAL, id, 0, channel, ...)
-  if ok == nil then error(err, 3) end
-  return await_answer(self, id, channel)
+  local promise = ask(self, send_clone, INTERNAL, 0, channel, ...)
+  return promise
 end
 
 local function decode(self, flags, ...)
@@ -117,32 +136,31 @@ local function remote_error(channel, wire)
   return errors.from_wire(channel, type(wire) == "table" and wire or { message = tostring(wire) })
 end
 
-local function sync_outcome(self, channel, flags, ...)
+local function sync_outcome(self, id, channel, flags, ...)
+  free_id(self, id)
   if not flags then error(errors.PeerGoneError(self._gone or "main has gone"), 0) end
   if flags & ERROR ~= 0 then error(remote_error(channel, (...)), 0) end
   return decode(self, flags, ...)
 end
 
-local function ask_sync(self, flags, frame, channel, ...)
-  local id = next_id(self)
-  local ok, err
-  if flags & INTERNAL ~= 0 then
-    ok, err = self._link:send(SYNC, flags, id, frame, channel, ...)
-  else
-    ok, err = transmit(self, SYNC, flags, id, frame, channel, ...)
+local function ask_sync(self, send, flags, frame, channel, ...)
+  local id = take_id(self)
+  local ok, err = send(self._link, SYNC, flags, id, frame, channel, ...)
+  if ok == nil then
+    free_id(self, id)
+    error(err, 4)
   end
-  if ok == nil then error(err, 4) end
-  return self._link:wait_reply(id)
+  return sync_outcome(self, id, channel, self._link:wait_reply(id))
 end
 
 --- Asks a question and blocks until the answer is here. Raises like `send`, and the answer's error.
 function Peer:ask_sync(frame, channel, ...)
-  return sync_outcome(self, channel, ask_sync(self, 0, frame, channel, ...))
+  return ask_sync(self, self._send, 0, frame, channel, ...)
 end
 
 --- The same for a question of the runtime's own.
 function Peer:request_sync(channel, ...)
-  return sync_outcome(self, channel, ask_sync(self, INTERNAL, 0, channel, ...))
+  return ask_sync(self, send_clone, INTERNAL, 0, channel, ...)
 end
 
 --- Answers the question `id` with an error, whatever the value is. Nothing happens when it was
@@ -159,7 +177,7 @@ end
 --- the question is open then. Nothing happens when it was answered or cancelled.
 function Peer:reply(id, ...)
   if not self._open[id] then return true end
-  local ok, err = transmit(self, REPLY, 0, id, 0, "", ...)
+  local ok, err = self._send(self._link, REPLY, 0, id, 0, "", ...)
   if ok == nil then return nil, err end
   self._open[id] = nil
   return true
@@ -170,9 +188,11 @@ local function answer(self, id, ok, ...)
     return self:reply_error(id, (...), task.take_traceback())
   end
   local first = ...
-  if promises.is(first) then return answer(self, id, first:pawait()) end
-  local sent, err = self:reply(id, ...)
-  if sent == nil then self:reply_error(id, err) end
+  if getmetatable(first) == Promise then return answer(self, id, first:pawait()) end
+  if not self._open[id] then return end
+  local sent, err = self._send(self._link, REPLY, 0, id, 0, "", ...)
+  if sent == nil then return self:reply_error(id, err) end
+  self._open[id] = nil
 end
 
 -- Answers of the runtime's own are clones, whatever the app's codec.
@@ -222,8 +242,10 @@ end
 
 receive[REPLY] = function(self, flags, id, _, _, ...)
   local promise = self._pending[id]
-  if not promise then return end -- cancelled meanwhile
+  if not promise then return end
   self._pending[id] = nil
+  free_id(self, id)
+  if promise == CANCELLED then return end
   if flags & ERROR ~= 0 then
     promises.reject(promise, remote_error(promise._channel, (...)))
   else
@@ -233,8 +255,9 @@ end
 
 receive[CANCEL] = function(self, _, id)
   local event = self._open[id]
-  self._open[id] = nil
-  if type(event) == "table" then event:_abort() end
+  if type(event) ~= "table" then return end
+  event:_abort()
+  self:reply_error(id, "cancelled")
 end
 
 receive[core_link.SEND_TO] = function(self, flags, id, _, channel, body)
@@ -251,18 +274,18 @@ receive[core_link.BOOT] = function(self, _, _, _, _, ...)
   self._owner:on_boot(...)
 end
 
--- JSON is decoded here, as Lua does it; a peer that sends bad text is as bad as one that sends bad
--- packets.
-local function dispatch_json(self, kind, flags, id, frame, channel, ok, ...)
+-- JSON is decoded here; a peer that sends bad text is as bad as one that sends bad packets.
+local function dispatch_json(self, receiver, flags, id, frame, channel, ok, ...)
   if not ok then return self:fail("bad JSON: " .. tostring((...))) end
-  return receive[kind](self, flags, id, frame, channel, ...)
+  return receiver(self, flags, id, frame, channel, ...)
 end
 
-local function on_packet(self, kind, flags, id, frame, channel, ...)
-  if flags & JSON == 0 or IS_SENT_TO[kind] then
-    return receive[kind](self, flags, id, frame, channel, ...)
+-- The receivers by kind, and behind them (at kind | JSON_RECEIVERS) those of packets in JSON.
+for kind, receiver in pairs(table.move(receive, 1, core_link.SEND_TO, 1, {})) do
+  receive[kind | core_link.JSON_RECEIVERS] = function(self, flags, id, frame, channel, text)
+    if IS_SENT_TO[kind] then return receiver(self, flags, id, frame, channel, text) end
+    return dispatch_json(self, receiver, flags, id, frame, channel, pcall(json.decode_list, text))
   end
-  return dispatch_json(self, kind, flags, id, frame, channel, pcall(json.decode_list, (...)))
 end
 
 -- Everything that waits for the other side settles, and the link is closed.
@@ -274,7 +297,7 @@ local function end_all(self, reason)
   self._pending, self._open, self._drained = {}, {}, nil
   local gone = errors.PeerGoneError(self._gone)
   for _, promise in pairs(pending) do
-    promises.reject(promise, gone)
+    if promise ~= CANCELLED then promises.reject(promise, gone) end
   end
   if drained then promises.reject(drained, gone) end
   for _, event in pairs(open) do
@@ -345,14 +368,14 @@ function Peer:drain(ms)
 end
 
 function Peer:_renew_link(role)
-  self._link = core_link.new(role, self, on_packet, on_end, on_drained)
+  self._link = core_link.new(role, self, receive, on_end, on_drained)
   self._link:limits(self._limits)
 end
 
 --- Sets the codec of the app's messages, and limits in bytes.
 ---@param options {codec: string?, limits: table?}
 function Peer:configure(options)
-  self._json = options.codec == "json"
+  self._send = options.codec == "json" and send_json or send_clone
   self._limits = options.limits or {}
   self._link:limits(self._limits)
 end
@@ -362,7 +385,8 @@ end
 ---@param owner table
 ---@return Peer
 function Peer.new(role, owner)
-  local self = setmetatable({ _owner = owner, _pending = {}, _open = {}, _last_id = 0, _limits = {} }, Peer)
+  local self = setmetatable({ _owner = owner, _pending = {}, _open = {}, _last_id = 0, _free_ids = {}, _limits = {}, _send = send_clone }, Peer)
+  self._cancel = make_canceller(self)
   self:_renew_link(role)
   return self
 end
