@@ -27,7 +27,7 @@ local send_clone = core_link.send
 local CANCELLED = {}
 local IS_SENT_TO = { [core_link.SEND_TO] = true }
 
-local Promise = promises.Promise
+local Promise, pending = promises.Promise, promises.pending
 
 ---@class Peer
 local Peer = { __name = "Peer" }
@@ -44,7 +44,7 @@ end
 --- a value cannot be sent: call it from the public function itself, not in a tail call.
 ---@return boolean
 function Peer:send(id, frame, channel, ...)
-  local ok, err = self._send(self._link, MESSAGE, 0, id, frame, channel, ...)
+  local ok, err = self.send_values(self._link, MESSAGE, 0, id, frame, channel, ...)
   if ok == nil then error(err, 3) end
   return ok
 end
@@ -61,7 +61,7 @@ end
 
 --- Asks the receiver `id` through main (SEND_TO).
 function Peer:send_to(id, channel, ...)
-  local ok, err = self._send(self._link, core_link.SEND_TO, 0, id, 0, channel, ...)
+  local ok, err = self.send_values(self._link, core_link.SEND_TO, 0, id, 0, channel, ...)
   if ok == nil then error(err, 3) end
   return ok
 end
@@ -96,28 +96,25 @@ local function make_canceller(self)
   end
 end
 
--- Asks with `send`, link.send or what the codec has instead.
+-- Asks with `send`: link.send, or what the codec has instead.
 local function ask(self, send, flags, frame, channel, ...)
   if self._gone then return promises.Promise.reject(errors.PeerGoneError(self._gone)) end
   local id = take_id(self)
   local ok, err = send(self._link, INVOKE, flags, id, frame, channel, ...)
   if ok == nil then
     free_id(self, id)
-    error(err, 4)
+    error(err, 3)
   end
-  local promise = promises.pending()
+  local promise = pending()
   promise._on_cancel, promise._channel, promise._id = self._cancel, channel, id
   self._pending[id] = promise
   return promise
 end
 
---- Asks a question; a promise for its answer, whose cancelling tells the other side. Raises like
---- `send`.
+--- Asks a question of the app's with `peer.send_values`; a promise for its answer, whose cancelling tells the other side. Raises
+--- like `send`.
 ---@return Promise
-function Peer:invoke(frame, channel, ...)
-  local promise = ask(self, self._send, 0, frame, channel, ...)
-  return promise
-end
+Peer.ask = ask
 
 --- Asks a question of the runtime's own; a promise for its answer.
 ---@return Promise
@@ -155,7 +152,7 @@ end
 
 --- Asks a question and blocks until the answer is here. Raises like `send`, and the answer's error.
 function Peer:ask_sync(frame, channel, ...)
-  return ask_sync(self, self._send, 0, frame, channel, ...)
+  return ask_sync(self, self.send_values, 0, frame, channel, ...)
 end
 
 --- The same for a question of the runtime's own.
@@ -177,7 +174,7 @@ end
 --- the question is open then. Nothing happens when it was answered or cancelled.
 function Peer:reply(id, ...)
   if not self._open[id] then return true end
-  local ok, err = self._send(self._link, REPLY, 0, id, 0, "", ...)
+  local ok, err = self.send_values(self._link, REPLY, 0, id, 0, "", ...)
   if ok == nil then return nil, err end
   self._open[id] = nil
   return true
@@ -190,7 +187,7 @@ local function answer(self, id, ok, ...)
   local first = ...
   if getmetatable(first) == Promise then return answer(self, id, first:pawait()) end
   if not self._open[id] then return end
-  local sent, err = self._send(self._link, REPLY, 0, id, 0, "", ...)
+  local sent, err = self.send_values(self._link, REPLY, 0, id, 0, "", ...)
   if sent == nil then return self:reply_error(id, err) end
   self._open[id] = nil
 end
@@ -293,10 +290,10 @@ local function end_all(self, reason)
   if self._gone then return end
   self._gone = reason or "the other side has gone"
   self._link:close()
-  local pending, open, drained = self._pending, self._open, self._drained
+  local questions, open, drained = self._pending, self._open, self._drained
   self._pending, self._open, self._drained = {}, {}, nil
   local gone = errors.PeerGoneError(self._gone)
-  for _, promise in pairs(pending) do
+  for _, promise in pairs(questions) do
     if promise ~= CANCELLED then promises.reject(promise, gone) end
   end
   if drained then promises.reject(drained, gone) end
@@ -375,7 +372,7 @@ end
 --- Sets the codec of the app's messages, and limits in bytes.
 ---@param options {codec: string?, limits: table?}
 function Peer:configure(options)
-  self._send = options.codec == "json" and send_json or send_clone
+  self.send_values = options.codec == "json" and send_json or send_clone
   self._limits = options.limits or {}
   self._link:limits(self._limits)
 end
@@ -385,7 +382,7 @@ end
 ---@param owner table
 ---@return Peer
 function Peer.new(role, owner)
-  local self = setmetatable({ _owner = owner, _pending = {}, _open = {}, _last_id = 0, _free_ids = {}, _limits = {}, _send = send_clone }, Peer)
+  local self = setmetatable({ _owner = owner, _pending = {}, _open = {}, _last_id = 0, _free_ids = {}, _limits = {}, send_values = send_clone }, Peer)
   self._cancel = make_canceller(self)
   self:_renew_link(role)
   return self

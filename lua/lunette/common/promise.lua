@@ -80,10 +80,24 @@ local function values(self)
   return self._value
 end
 
+-- Whoever has not handled a rejection by now is told. A report may lead to further rejections: they
+-- are judged after the microtasks that it also led to.
+local function judge_rejections()
+  local count, batch = rejected_count, rejected
+  rejected, rejected_count = {}, 0
+  for i = 1, count do
+    local promise = batch[i]
+    if not promise._handled then
+      promise._handled = true
+      report.on_unhandled(promise._value, promise)
+    end
+  end
+end
+
 local function note_rejection(self)
   rejected_count = rejected_count + 1
   rejected[rejected_count] = self
-  core.schedule()
+  task.when_empty(judge_rejections)
 end
 
 -- The promise has its outcome: its reactions are due.
@@ -401,21 +415,6 @@ function Promise.delay(ms, ...)
     timer:close()
   end
   return self
-end
-
--- Whoever has not handled a rejection by now is told. A report may lead to further rejections: they
--- are judged after the microtasks that it also led to.
-task.on_empty = function()
-  local count, batch = rejected_count, rejected
-  if count == 0 then return end
-  rejected, rejected_count = {}, 0
-  for i = 1, count do
-    local promise = batch[i]
-    if not promise._handled then
-      promise._handled = true
-      report.on_unhandled(promise._value, promise)
-    end
-  end
 end
 
 setmetatable(Promise, {

@@ -29,8 +29,15 @@ function M.enqueue(fn, a, b)
   tail = tail + 3
 end
 
--- Called when the queue has run empty; may queue again. Set by the promises.
-M.on_empty = nil
+-- Called when the queue has run empty the next time; may queue again.
+local on_empty
+
+--- Calls fn() once the queue has run empty, and schedules that.
+---@param fn fun()
+function M.when_empty(fn)
+  on_empty = fn
+  core.schedule()
+end
 
 local function run_queue()
   while head < tail do
@@ -44,10 +51,13 @@ local function run_queue()
 end
 
 local function drain()
-  repeat
+  run_queue()
+  while on_empty do
+    local fn = on_empty
+    on_empty = nil
+    fn()
     run_queue()
-    if M.on_empty then M.on_empty() end
-  until head == tail
+  end
 end
 
 -- The traceback of the error that `catch` saw last: whoever called xpcall takes it at once.

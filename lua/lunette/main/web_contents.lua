@@ -123,7 +123,8 @@ end
 function WebContents:invoke(channel, ...)
   check_alive(self, "invoke")
   check("WebContents:invoke", 1, channel, "string")
-  local promise = self._peer:invoke(0, channel, ...)
+  local peer = self._peer
+  local promise = peer:ask(peer.send_values, 0, 0, channel, ...)
   return promise
 end
 
@@ -156,9 +157,7 @@ function WebContents:on_message(_, frame, channel, ...)
   ipc_dispatch.message(self, frame, channel, ...)
 end
 
-function WebContents:find_handler(frame, channel)
-  return ipc_dispatch.find_handler(self, frame, channel)
-end
+WebContents.find_handler = ipc_dispatch.find_handler
 
 function WebContents:on_sync(id, frame, channel, ...)
   ipc_dispatch.sync(self, self._peer, id, frame, channel, ...)

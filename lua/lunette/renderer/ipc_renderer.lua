@@ -42,13 +42,18 @@ function M.find_handler(channel)
   if handler then return handler, setmetatable({ senderId = 0 }, RendererEvent) end
 end
 
+-- Raises for a first argument that is no channel: the look at it is inlined where every message goes.
+local function bad_channel(name, channel)
+  not_colon(name, ipcRenderer, channel, 3)
+  check(name, 1, channel, "string", 3)
+end
+
 --- Sends a message to main. Returns true; false when more waits than the high-water mark. Raises when
 --- a value cannot be sent.
 ---@param channel string
 ---@return boolean
 function ipcRenderer.send(channel, ...)
-  not_colon("ipcRenderer.send", ipcRenderer, channel)
-  check("ipcRenderer.send", 1, channel, "string")
+  if type(channel) ~= "string" then bad_channel("ipcRenderer.send", channel) end
   local sent = peer:send(0, 0, channel, ...)
   return sent
 end
@@ -57,9 +62,8 @@ end
 ---@param channel string
 ---@return Promise
 function ipcRenderer.invoke(channel, ...)
-  not_colon("ipcRenderer.invoke", ipcRenderer, channel)
-  check("ipcRenderer.invoke", 1, channel, "string")
-  local promise = peer:invoke(0, channel, ...)
+  if type(channel) ~= "string" then bad_channel("ipcRenderer.invoke", channel) end
+  local promise = peer:ask(peer.send_values, 0, 0, channel, ...)
   return promise
 end
 
@@ -68,8 +72,7 @@ end
 ---@param channel string
 ---@return any
 function ipcRenderer.sendSync(channel, ...)
-  not_colon("ipcRenderer.sendSync", ipcRenderer, channel)
-  check("ipcRenderer.sendSync", 1, channel, "string")
+  if type(channel) ~= "string" then bad_channel("ipcRenderer.sendSync", channel) end
   return peer:ask_sync(0, channel, ...)
 end
 
