@@ -68,14 +68,14 @@ static size_t read_room(Link *link) {
   return room > READ_SIZE ? room : READ_SIZE;
 }
 
-/* One read. Returns true when there may be more to read at once. */
-static bool read_once(Link *link, size_t *total) {
+/* One read, with recv's flags. Returns true when there may be more to read at once. */
+static bool read_once(Link *link, size_t *total, int flags) {
   size_t room = read_room(link);
   if (!buf_reserve(&link->in, room)) {
     end_reading(link, "not enough memory for what the peer sent");
     return false;
   }
-  ssize_t got = recv(link->fd, link->in.data + link->in.end, room, MSG_DONTWAIT);
+  ssize_t got = recv(link->fd, link->in.data + link->in.end, room, flags);
   if (got > 0) {
     link->in.end += (size_t)got;
     *total += (size_t)got;
@@ -88,7 +88,7 @@ static bool read_once(Link *link, size_t *total) {
 
 static void read_some(Link *link) {
   size_t total = 0;
-  while (total < READ_PER_TURN && read_once(link, &total)) continue;
+  while (total < READ_PER_TURN && read_once(link, &total, MSG_DONTWAIT)) continue;
   if (total > 0) set_ready(link);
   Packet packet;
   size_t size;
@@ -249,12 +249,16 @@ void link_fail(Link *link, const char *reason) {
   end_reading(link, reason);
 }
 
-/* Sleeps until the socket is readable, or writable while something waits to be written. */
-static void wait_socket(Link *link, int timeout) {
-  short events = (short)(POLLIN | (link_queued(link) > 0 ? POLLOUT : 0));
-  struct pollfd entry = {.fd = link->fd, .events = events};
-  poll(&entry, 1, timeout);
-  if (entry.revents & POLLOUT) write_once(link, MSG_DONTWAIT);
+/* Reads, blocking; while something waits to be written, writes when that is possible instead. */
+static void read_or_write(Link *link) {
+  size_t total = 0;
+  struct pollfd entry = {.fd = link->fd, .events = POLLIN | POLLOUT};
+  if (link_queued(link) > 0) {
+    poll(&entry, 1, -1);
+    if (entry.revents & POLLOUT) write_once(link, MSG_DONTWAIT);
+    if (!(entry.revents & ~POLLOUT)) return;
+  }
+  read_once(link, &total, 0);
 }
 
 bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset) {
@@ -262,7 +266,7 @@ bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset) {
   link_rollback(link);
   write_once(link, MSG_DONTWAIT);
   for (;;) {
-    size_t size, total = 0;
+    size_t size;
     PacketStatus status = packet_at(link, *offset, packet, &size);
     if (status == PACKET_WHOLE && packet->kind == PACKET_REPLY && packet->id == id) {
       set_ready(link); /* the others were read behind libuv's back */
@@ -274,7 +278,7 @@ bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset) {
     }
     if (status == PACKET_BAD) end_reading(link, link->fault);
     if (link->ended) return false;
-    if (!read_once(link, &total) && total == 0 && !link->ended) wait_socket(link, -1);
+    read_or_write(link);
   }
 }
 

@@ -10,7 +10,7 @@ local report = import "common.report"
 local task = import "common.task"
 
 local M = {}
-local fire, take_first = Emitter.fire, import("common.handlers").take_first
+local each, fire, take_first = Emitter.each, Emitter.fire, import("common.handlers").take_first
 
 local function send_to_asker(event, channel, ...)
   return event.sender:_send_to_frame("Event:reply", event._frame, channel, ...)
@@ -41,7 +41,7 @@ local function answer_sync(event, value)
   if event._answered then return end
   local ok, err = event._peer:reply(event._id, value)
   if ok == nil then error(err, 3) end
-  rawset(event, "_answered", true)
+  event._answered = true
 end
 
 local SyncEvent = events.class(sender_fields(), { reply = send_to_asker }, function(event, key, value)
@@ -70,20 +70,36 @@ end
 -- One listener of a synchronous question less: when none is left that could answer, the asker is
 -- told, instead of left hanging.
 local function listener_ended(event)
-  rawset(event, "_running", event._running - 1)
+  event._running = event._running - 1
   if event._running > 0 or event._answered then return end
-  rawset(event, "_answered", true)
-  event._peer:reply_error(event._id, ("no listener for '%s' set event.returnValue"):format(event._channel))
+  event._answered = true
+  local text = "no listener for '%s' set event.returnValue"
+  event._peer:reply_error(event._id, text:format(event._channel))
 end
 
-local function run_listener(event, listener, ...)
+local function run_listener(listener, event, ...)
   local ok, err = xpcall(listener, task.catch, event, ...)
   if not ok then report.on_uncaught(err, task.take_traceback()) end
   listener_ended(event)
 end
 
+-- In a task of its own; a guard answers should the task be collected.
+local function start_listener(listener, event, ...)
+  event._running = event._running + 1
+  local done, co = task.start(run_listener, listener, event, ...)
+  if done == false then event._peer:guard(event._id, co) end
+end
+
+local function refuse_unheard(contents, event)
+  local text = "WebContents #%d called ipcRenderer.sendSync() with '%s' channel without listeners."
+  report.warn(text:format(contents.id, event._channel))
+  event._answered = true
+  event._peer:reply_error(event._id, ("no listener for '%s'"):format(event._channel))
+end
+
 --- A question whose asker blocks: the first listener that sets event.returnValue answers.
 function M.sync(contents, peer, id, frame, channel, ...)
+  -- All fields are there from the start: assigning a new one is what __newindex is for.
   local event = setmetatable({
     sender = contents,
     _frame = frame,
@@ -93,20 +109,10 @@ function M.sync(contents, peer, id, frame, channel, ...)
     _running = 1,
     _answered = false,
   }, SyncEvent)
-  local function run(listener, ...)
-    rawset(event, "_running", event._running + 1)
-    local done, co = task.start(run_listener, event, listener, ...)
-    if done == false then peer:guard(id, co) end
-  end
-  local heard = Emitter.each(run, contents, "ipc-message-sync", channel, ...)
-  heard = Emitter.each(run, contents.ipc, channel, ...) or heard
-  heard = Emitter.each(run, ipc_main.emitter, channel, ...) or heard
-  if not heard then
-    local text = "WebContents #%d called ipcRenderer.sendSync() with '%s' channel without listeners."
-    report.warn(text:format(contents.id, channel))
-    rawset(event, "_answered", true)
-    return peer:reply_error(id, ("no listener for '%s'"):format(channel))
-  end
+  local heard = each(start_listener, contents, "ipc-message-sync", event, channel, ...)
+  heard = each(start_listener, contents.ipc, channel, event, ...) or heard
+  heard = each(start_listener, ipc_main.emitter, channel, event, ...) or heard
+  if not heard then return refuse_unheard(contents, event) end
   listener_ended(event)
 end
 
