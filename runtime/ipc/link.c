@@ -97,10 +97,20 @@ static void read_some(Link *link) {
   if (backlog) watch(link, link->watching & ~UV_READABLE);
 }
 
+/* The peer is gone, with bytes of ours unread: what it sent before is here still. */
+static void read_rest(Link *link) {
+  size_t total = 0, before;
+  do {
+    before = total;
+    read_once(link, &total, MSG_DONTWAIT);
+  } while (total > before && !link->ended);
+  if (!link->ended) end_reading(link, NULL);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events) {
   Link *link = poll->data;
   if (status < 0) {
-    end_reading(link, NULL);
+    if (!link->ended) read_rest(link);
     return;
   }
   if (events & UV_WRITABLE) link_flush(link);
