@@ -17,6 +17,7 @@ local events = import "common.event"
 local ipc_dispatch = import "main.ipc_dispatch"
 local ipc_main = import "main.ipc_main"
 local load_error = import "main.load_error"
+local loop = import "core.loop"
 local page_loader = import "main.page_loader"
 local path = import "common.path"
 local promises = import "common.promise"
@@ -175,15 +176,43 @@ function WebContents:on_send_to(id, channel, flags, body)
   end
 end
 
---- The link has ended. Its process is reaped soon; that names the reason.
+-- A renderer has gone when both its process has ended, which gives the reason, and its link, whose
+-- last packets come before its end.
+local function conclude(self)
+  local link_end, exit = self._link_end, self._exit
+  if not (link_end and exit) then return end
+  local reason = link_end.fault and "crashed" or exit.reason
+  if self._exit_timer then self._exit_timer:close() end
+  self._state, self._host, self._exit_timer = "crashed", nil, nil
+  self._peer:close(reason)
+  self:_gone { reason = reason, exitCode = exit.code }
+end
+
+--- The link has ended: called by the peer, behind the last message.
 function WebContents:on_gone(fault)
-  self._fault = self._fault or fault
-  self._peer:close(fault and "protocol fault" or "crashed")
+  if self._link_end then return end
+  self._link_end = { fault = fault }
   if fault then
     self._host:kill("SIGKILL")
-  else
+  elseif not self._exit then
     self._host:expect_end()
   end
+  conclude(self)
+end
+
+-- How long the link of a process that has ended may stay open: somebody else may hold its end.
+local LINK_END_MS <const> = 1000
+
+local function on_exit(self, page, reason, code)
+  -- A page that is no longer shown tells nothing; nor does one that was closed.
+  if self._page ~= page or self._state == "destroyed" then return end
+  self._exit = { reason = reason, code = code }
+  if not self._link_end then
+    self._exit_timer = loop.timer(LINK_END_MS, 0, function()
+      self:on_gone()
+    end)
+  end
+  conclude(self)
 end
 
 -- Loading ------------------------------------------------------------------------------------------
@@ -209,19 +238,15 @@ end
 local function end_page(self, reason)
   self._page = self._page + 1
   self._peer:close(reason)
-  local host = self._host
-  self._host = nil
+  local host, timer = self._host, self._exit_timer
+  self._host, self._exit_timer = nil, nil
+  if timer then timer:close() end
   if host then host:expect_end() end
 end
 
--- The process of a page that is no longer shown tells nothing; nor does one that we ended.
-local function on_exit(self, page, reason, code)
-  if self._page ~= page or self._state == "destroyed" then return end
-  if self._fault then reason = "crashed" end
-  self._state = "crashed"
-  self._peer:close(reason)
-  local details = { reason = reason, exitCode = code }
-  finish_loading(self, "failed", load_error.new("ERR_FAILED", self._url, "the renderer has gone: " .. reason))
+function WebContents:_gone(details)
+  local text = "the renderer has gone: " .. details.reason
+  finish_loading(self, "failed", load_error.new("ERR_FAILED", self._url, text))
   announce(self, "render-process-gone", details)
   if self._on_process_gone then self._on_process_gone(details) end
 end
@@ -253,7 +278,8 @@ local function start_renderer(self, page)
     end_page(self, "the page was replaced")
     self._peer = new_peer(self)
   end
-  self._state, self._url, self._fault = "live", page.url, nil
+  self._state, self._url = "live", page.url
+  self._link_end, self._exit = nil, nil
   self._title = path.basename(page.path)
   local preload = page_loader.read_preload(self._preferences.preload)
   report_preload(self, preload)
@@ -266,6 +292,7 @@ local function start_renderer(self, page)
     return
   end
   report.warn("cannot start a renderer: " .. err)
+  self._link_end = {}
   task.enqueue(function()
     on_exit(self, count, "launch-failed", 127)
   end)
