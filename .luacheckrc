@@ -8,13 +8,7 @@ cache = false
 local makers = {
   ["common/coroutines"] = { "coroutine" },
   ["main/boot"] = { "arg", "os" },
-  ["renderer/boot"] = { "os" },
-  ["renderer/console"] = { "console", "print" },
-  ["renderer/sandbox"] = {
-    "debug", "dofile", "io", "load", "loadfile", "os", "package", "string",
-  },
-  ["renderer/window"] = { "window" },
-  ["renderer/world"] = { "window" },
+  ["renderer/page"] = { "os" },
 }
 for module, names in pairs(makers) do
   files["lua/lunette/" .. module .. ".lua"] = { globals = names }

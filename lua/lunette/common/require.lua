@@ -8,6 +8,9 @@ local task = import "common.task"
 local raw = coroutines.raw
 local M = {}
 
+-- Of the globals whose `require` this is.
+local package
+
 -- Modules that are being loaded: name to {promise, coroutine that loads it}.
 local loading = {}
 
@@ -59,9 +62,11 @@ local function require(name)
   return load(name, loader, extra)
 end
 
---- Puts it in place of Lua's.
-function M.install()
-  _G.require = require
+--- Puts it into a state's globals, whose `package` it uses.
+---@param globals table
+function M.install(globals)
+  package = globals.package
+  globals.require = require
 end
 
 return M

@@ -26,9 +26,10 @@ end
 
 local function set_globals()
   coroutines.install()
-  own_require.install()
+  own_require.install(_G)
   os.exit = exit
-  package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(app_info.dir, app_info.dir, package.path)
+  local dir = app_info.dir
+  package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(dir, dir, package.path)
   package.preload.lunette = function()
     return import "main.init"
   end

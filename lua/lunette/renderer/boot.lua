@@ -8,6 +8,7 @@ local ipc_renderer = import "renderer.ipc_renderer"
 local loop = import "core.loop"
 local page = import "renderer.page"
 local process = import "common.process"
+local report = import "common.report"
 
 local EXIT_FLUSH_MS <const> = 1000
 
@@ -34,6 +35,9 @@ function renderer:on_gone(fault)
   loop.stop()
 end
 
+local raw_exit = os.exit
+
+---@type PageHost
 local host = {
   console = function(level, text)
     peer:send_internal("console", level, text)
@@ -42,58 +46,50 @@ local host = {
     return peer:request_sync("find-module", name)
   end,
   close = function()
-    peer:send_internal("close-window")
+    peer:send_internal "close-window"
   end,
   alert = function(text)
     peer:send_internal("console", "info", "[alert] " .. text)
   end,
-}
-
-local function open_globals(options)
-  local raw_exit = os.exit
-  page.set_globals(options, host, function()
-    return import "renderer.init"
-  end)
-  if options.sandbox then return end
-  os.exit = function(...)
+  exit = function(...)
     Emitter.fire(process.emitter, "exit", process.exit_code)
     peer:drain(EXIT_FLUSH_MS)
     raw_exit(...)
-  end
-end
+  end,
+}
 
+-- Without it the page still runs, as in Electron.
 local function run_preload(options)
   local preload = options.preload
   if not preload or not preload.source then return end
-  local chunk, err = page.compile(options, preload)
-  if not chunk then
-    peer:send_internal("preload-error", preload.path, err)
-    return
+  local function fail(err, traceback)
+    local text = report.describe(err)
+    if traceback then text = text .. "\n" .. traceback end
+    peer:send_internal("preload-error", preload.path, text)
   end
-  page.run(chunk)
+  local chunk, err = page.compile(options, preload)
+  if chunk then
+    page.run(chunk, fail)
+  else
+    fail(err)
+  end
 end
 
--- The page in this very state.
-local function run_page_here(options)
+-- The page in this very state. Returns true, or nil and why it does not compile.
+local function run_page(options)
   local chunk, err = page.compile(options, options.page)
-  if not chunk then
-    peer:send_internal("page-failed", err)
-    return
-  end
+  if not chunk then return nil, err end
   page.run(chunk)
   page.fire "load"
-  peer:send_internal "page-loaded"
+  return true
 end
 
--- The page in a world of its own.
-local function run_page_isolated(options)
-  local ok, err = context_bridge.run_page(options)
-  if ok then
-    peer:send_internal "page-loaded"
-  else
-    peer:send_internal("page-failed", err)
-  end
-end
+-- What differs with contextIsolation: who runs the page, and code in it.
+local worlds = {
+  [true] = { run = context_bridge.run_page, execute = context_bridge.execute },
+  [false] = { run = run_page, execute = page.execute },
+}
+local world
 
 local function make_argv(options)
   local argv = table.move(options.argv, 1, #options.argv, 1, { [0] = options.argv[0] })
@@ -110,20 +106,25 @@ function renderer:on_boot(options)
     argv = options.argv,
   }
   peer:configure(options)
+  world = worlds[options.contextIsolation]
   if options.contextIsolation then context_bridge.open(options, host) end
-  open_globals(options)
+  page.open(options, host, function()
+    local public = import "renderer.init"
+    if not options.sandbox then import "common.add_uv"(public) end
+    return public
+  end)
   run_preload(options)
-  if options.contextIsolation then
-    run_page_isolated(options)
+  local ok, err = world.run(options)
+  if ok then
+    peer:send_internal "page-loaded"
   else
-    run_page_here(options)
+    peer:send_internal("page-failed", err)
   end
 end
 
 renderer.internal = {
   ["execute-lua"] = function(_, code)
-    if process.process.contextIsolated then return context_bridge.execute(code) end
-    return page.execute(code)
+    return world.execute(code)
   end,
 }
 

@@ -11,16 +11,17 @@ local function format(...)
   return table.concat(texts, "\t")
 end
 
---- Makes them global. `write(level, text)` sends a line on.
+--- Adds them to a page's globals. `write(level, text)` sends a line on.
+---@param globals table
 ---@param write fun(level: string, text: string)
-function M.install(write)
-  console = {}
+function M.install(globals, write)
+  local console = {}
   for _, level in ipairs { "log", "info", "warn", "error" } do
     console[level] = function(...)
       write(level, format(...))
     end
   end
-  print = console.log
+  globals.console, globals.print = console, console.log
 end
 
 return M

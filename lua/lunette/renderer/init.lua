@@ -1,9 +1,9 @@
---- `require "lunette"` in a renderer's state that has the link to main: an unisolated page, or a preload.
+--- `require "lunette"` in a renderer's state that has the link to main: a page's that is not isolated,
+--- or a preload's.
 local import = ...
 local not_yet = import "common.not_yet"
 
 local M = import "common.public"
-if not import("common.process").process.sandboxed then import "common.add_uv"(M) end
 
 M.ipcRenderer = import("renderer.ipc_renderer").ipcRenderer
 M.contextBridge = import("renderer.context_bridge").contextBridge

@@ -4,6 +4,7 @@ local console = import "renderer.console"
 local coroutines = import "common.coroutines"
 local own_require = import "common.require"
 local process = import "common.process"
+local promises = import "common.promise"
 local report = import "common.report"
 local sandbox = import "renderer.sandbox"
 local task = import "common.task"
@@ -11,22 +12,40 @@ local window = import "renderer.window"
 
 local M = {}
 
---- Makes this state's globals. `host` has console(level, text), find_module(name), close(), alert(text);
---- `public` makes the table of `require "lunette"`.
-function M.set_globals(options, host, public)
+--- The globals of what runs in this state; set by `open`.
+---@type table
+M.globals = nil
+
+--- What a page reaches outside its state.
+---@class PageHost
+---@field console fun(level: string, text: string)
+---@field find_module fun(name: string): string?, string see sandbox.lua
+---@field close fun()
+---@field alert fun(text: string)
+---@field exit fun(...) os.exit of a page without a sandbox
+
+local function open_globals(app_path, host)
+  package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(app_path, app_path, package.path)
+  os.exit = host.exit
+  return _G
+end
+
+--- Makes the globals of this state's page.
+---@param options {sandbox: boolean, appPath: string}
+---@param host PageHost
+---@param public fun(): table makes the table of `require "lunette"`
+function M.open(options, host, public)
   coroutines.install()
-  own_require.install()
-  console.install(host.console)
+  local globals = options.sandbox and sandbox.globals(host.find_module)
+    or open_globals(options.appPath, host)
+  own_require.install(globals)
+  console.install(globals, host.console)
   process.print_error = function(text)
     host.console("error", text)
   end
-  if options.sandbox then
-    sandbox.install(host.find_module)
-  else
-    sandbox.install_open(options.appPath)
-  end
-  package.preload.lunette = public
-  M.fire = window.install(host)
+  globals.package.preload.lunette = public
+  M.fire = window.install(globals, host)
+  M.globals = globals
 end
 
 -- Chunk names are relative to the app, so that errors read well.
@@ -39,24 +58,35 @@ end
 --- Compiles a script of the app.
 ---@return function?, string?
 function M.compile(options, script)
-  return load(script.source, chunk_name(options, script.path), options.sandbox and "t" or "bt")
+  local mode = options.sandbox and "t" or "bt"
+  return load(script.source, chunk_name(options, script.path), mode, M.globals)
 end
 
-local function run(chunk)
-  local ok, err = xpcall(chunk, task.catch)
-  if not ok then report.on_uncaught(err, task.take_traceback()) end
+--- Runs a compiled script until it ends or first suspends. An error in it goes to `on_error`;
+--- without one it is told on the console, like any that nobody caught.
+---@param chunk function
+---@param on_error? fun(err: any, traceback: string)
+function M.run(chunk, on_error)
+  task.start(function()
+    local ok, err = xpcall(chunk, task.catch)
+    if ok then return end
+    local on = on_error or report.on_uncaught
+    on(err, task.take_traceback())
+  end)
 end
 
---- Runs a compiled script until it ends or first suspends; an error in it is told on the console.
-function M.run(chunk)
-  task.start(run, chunk)
+local function await_first(first, ...)
+  if promises.is(first) then return first:await() end
+  return first, ...
 end
 
---- Runs code for `executeLua`; returns its results.
+--- Runs code for `executeLua`; returns its results, awaited when they are a promise.
+---@param code string
+---@return any ...
 function M.execute(code)
-  local chunk, err = load(code, "=(executeLua)", "t")
+  local chunk, err = load(code, "=(executeLua)", "t", M.globals)
   if not chunk then error(err, 0) end
-  return chunk()
+  return await_first(chunk())
 end
 
 return M

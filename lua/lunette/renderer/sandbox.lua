@@ -1,32 +1,57 @@
---- The language side of `sandbox = true`: what a page does not have, and what it has instead.
+--- The language side of `sandbox = true`: the globals of a page, in tables of their own.
+---
+--- The runtime's modules keep Lua's globals. What a page assigns to its own, in whatever table,
+--- does not reach them; nor does anything in its tables lead to what it must not have.
 local M = {}
 
--- Of `os`, what neither reads nor changes anything outside the state.
-local OS_ALLOWED = { "clock", "date", "difftime", "time" }
-local DEBUG_ALLOWED = { "traceback" }
+-- What each library has for a page: a list, or everything but what is false.
+local BASE = {
+  "_VERSION", "assert", "collectgarbage", "error", "getmetatable", "ipairs", "next", "pairs",
+  "pcall", "rawequal", "rawget", "rawlen", "rawset", "select", "setmetatable", "tonumber",
+  "tostring", "type", "warn", "xpcall",
+}
+local LIBRARIES = {
+  coroutine = {},
+  debug = { "traceback" },
+  math = {},
+  os = { "clock", "date", "difftime", "time" },
+  string = { dump = false },
+  table = {},
+  utf8 = {},
+}
 
-local function only(t, names)
+local function only(from, names)
   local kept = {}
   for _, name in ipairs(names) do
-    kept[name] = t[name]
+    kept[name] = from[name]
   end
   return kept
 end
 
-local raw_load = load
+local function copy(from, choice)
+  if choice[1] then return only(from, choice) end
+  local kept = {}
+  for name, value in pairs(from) do
+    if choice[name] ~= false then kept[name] = value end
+  end
+  return kept
+end
 
 -- Text alone: bytecode is not verified, and can do anything.
-local function load_text(chunk, name, _, ...)
-  if select("#", ...) == 0 then return raw_load(chunk, name, "t") end
-  return raw_load(chunk, name, "t", (...))
+local function make_load(globals)
+  return function(chunk, name, _, ...)
+    local env = globals
+    if select("#", ...) > 0 then env = ... end
+    return load(chunk, name, "t", env)
+  end
 end
 
 -- The searcher of `require`: the app's own files, which main reads.
-local function app_searcher(find_module)
+local function app_searcher(globals, find_module)
   return function(name)
     local file, source = find_module(name)
     if not file then return source end
-    local chunk, err = raw_load(source, "@" .. file, "t")
+    local chunk, err = load(source, "@" .. file, "t", globals)
     if not chunk then
       error(("error loading module '%s' from file '%s':\n\t%s"):format(name, file, err), 0)
     end
@@ -34,34 +59,32 @@ local function app_searcher(find_module)
   end
 end
 
-local function preload_searcher(name)
-  local loader = package.preload[name]
-  if loader then return loader, ":preload:" end
-  return ("\n\tno field package.preload['%s']"):format(name)
+local function preload_searcher(package)
+  return function(name)
+    local loader = package.preload[name]
+    if loader then return loader, ":preload:" end
+    return ("\n\tno field package.preload['%s']"):format(name)
+  end
 end
 
---- Takes from this state's globals what a sandboxed page must not have.
----@param find_module fun(name: string): string?, string
-function M.install(find_module)
-  local loaded = package.loaded
-  io, dofile, loadfile = nil, nil, nil
-  loaded.io = nil
-  os = only(os, OS_ALLOWED)
-  debug = only(debug, DEBUG_ALLOWED)
-  string.dump = nil
-  load = load_text
-  package = {
-    loaded = loaded,
-    preload = {},
-    searchers = { preload_searcher, app_searcher(find_module) },
-  }
-  loaded.os, loaded.debug, loaded.package = os, debug, package
-end
-
---- What a page without a sandbox has: everything, and the app's folder in front of package.path.
----@param app_path string
-function M.install_open(app_path)
-  package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(app_path, app_path, package.path)
+--- Makes the globals of a sandboxed page. They have no `require` and no `print` yet.
+---@param find_module fun(name: string): string?, string the file of a module and its source, or nil
+---and what was tried
+---@return table
+function M.globals(find_module)
+  local globals = only(_G, BASE)
+  local loaded = { _G = globals }
+  for name, choice in pairs(LIBRARIES) do
+    globals[name] = copy(_G[name], choice)
+    loaded[name] = globals[name]
+  end
+  globals._G = globals
+  globals.load = make_load(globals)
+  local package = { config = _G.package.config, loaded = loaded, preload = {} }
+  package.searchers = { preload_searcher(package), app_searcher(globals, find_module) }
+  globals.package, loaded.package = package, package
+  getmetatable("").__index = globals.string
+  return globals
 end
 
 return M

@@ -1,5 +1,6 @@
 --- The world of an isolated page: what runs in its state.
 local import = ...
+local async = import "common.async"
 local bridge = import "renderer.bridge"
 local page = import "renderer.page"
 local process = import "common.process"
@@ -31,25 +32,19 @@ local function make_public()
   return some
 end
 
-local found
-bridge.on("module", function(...)
-  found = table.pack(...)
-end)
+-- A question to the preload's world, which has the link to main.
+local function asker(op)
+  return function(...)
+    return bridge.ask(op, ...)
+  end
+end
 
 local host = {
-  console = function(level, text)
-    bridge.send("console", level, text)
-  end,
-  close = function()
-    bridge.send "close"
-  end,
-  alert = function(text)
-    bridge.send("alert", text)
-  end,
-  find_module = function(name)
-    bridge.send("find-module", name)
-    return table.unpack(found, 1, found.n)
-  end,
+  console = asker "console",
+  close = asker "close",
+  alert = asker "alert",
+  exit = asker "exit",
+  find_module = asker "find-module",
 }
 
 bridge.on("open", function(given)
@@ -60,27 +55,24 @@ bridge.on("open", function(given)
     contextIsolated = true,
     argv = options.argv,
   }
-  page.set_globals(options, host, make_public)
+  page.open(options, host, make_public)
 end)
 
 bridge.on("expose", function(name, api)
-  local is_free = window[name] == nil and _G[name] == nil
-  if is_free then
-    window[name] = api
-    _G[name] = api
-  end
-  bridge.send("exposed", is_free)
+  local globals = page.globals
+  local window = globals.window
+  if rawget(window, name) ~= nil or rawget(globals, name) ~= nil then return false end
+  rawset(window, name, api)
+  rawset(globals, name, api)
+  return true
 end)
 
 bridge.on("run", function(script)
   local chunk, err = page.compile(options, script)
-  if not chunk then return bridge.send("page", nil, err) end
+  if not chunk then return nil, err end
   page.run(chunk)
   page.fire "load"
-  bridge.send("page", true)
+  return true
 end)
 
-bridge.on("execute", function(code)
-  local promise = import("common.public").async(page.execute)(code)
-  bridge.send("executed", promise)
-end)
+bridge.on("execute", async.async(page.execute))
