@@ -19,8 +19,8 @@ static const char SIDE = 0; /* key of the state's side in its registry */
 
 enum { HOPS_MAX = 32 }; /* questions inside one another: below Lua's own limit of C calls */
 
-/* How a question came out: the first result of `receive`, and of ask(). */
-enum { DONE, FAILED, PENDING };
+/* How a question came out: the first result of ask(), and, but for UNSENT, of `receive`. */
+enum { DONE, FAILED, PENDING, UNSENT };
 
 /* What stands in a message for a function or promise of the sender, or for the receiver's own. */
 enum { PROXY_FUNCTION, PROXY_OWN, PROXY_PROMISE };
@@ -205,16 +205,15 @@ static bool run_exchange(lua_State *L, Exchange *exchange) {
   return status == TASK_DONE;
 }
 
-/* Raises the error that is the string on top, at the caller of the function that asked. */
-static int raise_at_user(lua_State *L) {
-  luaL_where(L, 2);
+/* The question was not asked: UNSENT and the reason, which is on top. */
+static int refuse(lua_State *L) {
+  lua_pushinteger(L, UNSENT);
   lua_insert(L, -2);
-  lua_concat(L, 2);
-  return lua_error(L);
+  return 2;
 }
 
 /* ask(op, id, ...): asks the other world. Returns what its `receive` returned: a status, and
- * values. Raises, as from the caller's caller, what cannot be cloned. */
+ * values; or UNSENT and the reason. */
 static int l_ask(lua_State *L) {
   luaL_checkstring(L, 1);
   luaL_checkinteger(L, 2);
@@ -223,10 +222,13 @@ static int l_ask(lua_State *L) {
   Exchange *exchange = push_exchange(L, other_side(side));
   if (side->bridge->hops >= HOPS_MAX) {
     lua_pushliteral(L, "too many calls between page and preload inside one another");
-    return raise_at_user(L);
+    return refuse(L);
   }
-  if (!write_values(side, L, 3, count, "argument", &exchange->question)) return raise_at_user(L);
-  if (!run_exchange(L, exchange)) return luaL_error(L, "the other world could not answer");
+  if (!write_values(side, L, 3, count, "argument", &exchange->question)) return refuse(L);
+  if (!run_exchange(L, exchange)) {
+    lua_pushliteral(L, "the other world could not answer");
+    return refuse(L);
+  }
   lua_settop(L, count + 3);
   lua_pushinteger(L, exchange->status);
   return 1 + read_values(side, L, &exchange->answer);
@@ -327,6 +329,7 @@ static void set_constants(lua_State *L) {
     int value;
   } constants[] = {
       {"DONE", DONE},     {"FAILED", FAILED},         {"PENDING", PENDING},
+      {"UNSENT", UNSENT},
       {"OWN", PROXY_OWN}, {"PROMISE", PROXY_PROMISE},
   };
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {

@@ -9,9 +9,9 @@ local promises = import "common.promise"
 local report = import "common.report"
 local task = import "common.task"
 
-local DONE <const>, FAILED <const>, PENDING <const> =
-  core_bridge.DONE, core_bridge.FAILED, core_bridge.PENDING
 local ask = core_bridge.ask
+local DONE <const>, FAILED <const> = core_bridge.DONE, core_bridge.FAILED
+local PENDING <const>, UNSENT <const> = core_bridge.PENDING, core_bridge.UNSENT
 
 local M = {}
 
@@ -30,13 +30,13 @@ local waiting = {}
 -- A table crosses with the fields that can, and with its text; any other error as it is, or as the
 -- text that says what it was.
 local function to_wire(err)
-  local wire = errors.to_wire(err)
   if type(err) ~= "table" then
-    local can_cross = type(err) ~= "function" and type(err) ~= "userdata" and type(err) ~= "thread"
-    return can_cross and err or wire.message
+    local value = errors.to_wire({ value = err }).value
+    return value == nil and err ~= nil and tostring(err) or value
   end
-  local has_text = type(getmetatable(err)) == "table" and getmetatable(err).__tostring
-  return { fields = wire, text = has_text and report.describe(err) or wire.message }
+  local fields, metatable = errors.to_wire(err), getmetatable(err)
+  local has_text = type(metatable) == "table" and metatable.__tostring
+  return { fields = fields, text = has_text and report.describe(err) or fields.message }
 end
 
 local function from_wire(wire)
@@ -50,10 +50,12 @@ local function from_wire(wire)
   })
 end
 
---- The values that the other world answered; raises its error, awaits what it awaits.
+--- The values that the other world answered; awaits what it awaits, raises its error, and why it
+--- could not be asked. Call it in a tail call: that error has the position of the caller's caller.
 function M.conclude(status, ...)
   if status == DONE then return ... end
   if status == PENDING then return (...):await() end
+  if status == UNSENT then error((...), 2) end
   error(from_wire(...), 0)
 end
 
@@ -79,9 +81,13 @@ local function new_proxy(id)
   return proxy
 end
 
--- What stands for a number in a message; nil when it is nonsense.
+local function gone()
+  error("the function is gone", 0)
+end
+
+-- What stands for a number in a message.
 local function import_value(id, kind)
-  if kind == core_bridge.OWN then return exported[id] end
+  if kind == core_bridge.OWN then return exported[id] or gone end
   if kind == core_bridge.PROMISE then
     waiting[id] = waiting[id] or promises.pending()
     return waiting[id]
@@ -95,16 +101,12 @@ local function forget(id)
   exported[id], numbers[value] = nil, nil
 end
 
-local function settle_there(id, ok, ...)
-  local sent, err = pcall(ask, "settle", id, ok, ...)
-  if not sent then ask("settle", id, false, err) end
-end
-
 local function follow(id, promise)
   promise:andThen(function(...)
-    settle_there(id, true, ...)
+    local status, err = ask("fulfil", id, ...)
+    if status == UNSENT then ask("reject", id, err) end
   end, function(reason)
-    settle_there(id, false, to_wire(reason))
+    ask("reject", id, to_wire(reason))
   end)
 end
 
@@ -130,34 +132,45 @@ local function outcome(ok, ...)
   return FAILED, to_wire((...))
 end
 
-local function settle(promise, ok, ...)
-  if ok then return promises.settle(promise, "fulfilled", ...) end
-  promises.reject(promise, (...), task.take_traceback())
+-- The function has ended: within the question, or later.
+local function finish(call, ok, ...)
+  local promise = call.promise
+  if not promise then
+    call.results = table.pack(outcome(ok, ...))
+  elseif ok then
+    promises.settle(promise, "fulfilled", ...)
+  else
+    promises.reject(promise, (...), task.take_traceback())
+  end
 end
 
-local function run(promise, fn, ...)
-  settle(promise, xpcall(fn, task.catch, ...))
+local function run(call, fn, ...)
+  finish(call, xpcall(fn, task.catch, ...))
 end
 
 function receive.call(id, ...)
-  local fn = exported[id]
-  if not fn then return outcome(false, "the function is gone") end
-  local promise = promises.pending()
-  promise._handled = true
-  if task.start(run, promise, fn, ...) == nil then return outcome(false, "the call failed") end
-  if promise._state == "pending" then return PENDING, promise end
-  return outcome(promise._state == "fulfilled", table.unpack(promise, 1, promise._n))
+  local call = {}
+  local has_ended = task.start(run, call, exported[id] or gone, ...)
+  local results = call.results
+  if results then return table.unpack(results, 1, results.n) end
+  if has_ended == nil then return outcome(false, "the call failed") end
+  call.promise = promises.pending()
+  return PENDING, call.promise
 end
 
-function receive.settle(id, ok, ...)
+local function take_waiting(id)
   local promise = waiting[id]
   waiting[id] = nil
-  if not promise then return DONE end
-  if ok then
-    promises.settle(promise, "fulfilled", ...)
-  else
-    promises.reject(promise, from_wire(...))
-  end
+  return promise
+end
+
+function receive.fulfil(id, ...)
+  promises.settle(take_waiting(id), "fulfilled", ...)
+  return DONE
+end
+
+function receive.reject(id, wire)
+  promises.reject(take_waiting(id), from_wire(wire))
   return DONE
 end
 

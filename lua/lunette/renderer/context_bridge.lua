@@ -48,7 +48,9 @@ function M.contextBridge.exposeInMainWorld(name, api)
   if not bridge then
     error("contextBridge API can only be used when contextIsolation is enabled", 2)
   end
-  if not bridge.conclude(core_bridge.ask("expose", 0, name, api)) then
+  local status, result = core_bridge.ask("expose", 0, name, api)
+  if status == core_bridge.UNSENT then error(result, 2) end
+  if not result then
     error("Cannot bind an API on top of an existing property on the window object", 2)
   end
 end

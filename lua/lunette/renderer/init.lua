@@ -1,5 +1,5 @@
---- `require "lunette"` in a renderer's state that has the link to main: a page's that is not isolated,
---- or a preload's.
+--- `require "lunette"` in a renderer's state that has the link to main: that of a page that is not
+--- isolated, or of a preload.
 local import = ...
 local not_yet = import "common.not_yet"
 
