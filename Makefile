@@ -25,6 +25,7 @@ INCLUDES = -std=c11 -D_GNU_SOURCE -Iruntime $(DEPS_CPPFLAGS) $(CPPFLAGS)
 COMPILE  = $(CC) $(INCLUDES) $(WARNINGS) -fvisibility=hidden -fPIE -pthread $(MODE) $(CFLAGS)
 LINK     = $(CC) -pie -Wl,-z,relro,-z,now -pthread $(MODE) $(DEPS_LDFLAGS) $(CFLAGS) $(LDFLAGS)
 LIBS     = $(DEPS_LDLIBS) $(LDLIBS)
+BENCH_LDLIBS ?= -llua5.4 -luv
 
 # ---- files
 
@@ -32,16 +33,19 @@ SOURCES := $(sort $(wildcard runtime/*.c runtime/*/*.c))
 MODULES := $(sort $(shell find lua/lunette -name '*.lua'))
 C_TESTS := $(patsubst spec/c/%.c,$(OUT)/spec/c/%,$(wildcard spec/c/test_*.c))
 OBJECTS := $(SOURCES:%.c=$(OUT)/%.o)
+FLOOR   := $(patsubst %.c,$(OUT)/%.o,bench/c/floor.c bench/c/bench.c runtime/base/buf.c \
+             $(wildcard runtime/vm/clone*.c))
+BENCHES := $(OUT)/bench/bare $(OUT)/bench/floor $(OUT)/bench/floor-static
 MAIN    := $(OUT)/runtime/main.o
 PARTS   := $(filter-out $(MAIN),$(OBJECTS)) $(OUT)/vendor/checks.o $(OUT)/embedded.o
 
 # Looked for only by the targets that check them.
-C_FILES   = $(shell find runtime spec tools vendor -name '*.[ch]')
+C_FILES   = $(shell find runtime spec tools vendor bench -name '*.[ch]')
 LUA_FILES = $(wildcard lua apps bench spec tools)
 
 # ---- targets
 
-.PHONY: all run test lint format tidy install clean help deps
+.PHONY: all run test bench lint format tidy install clean help deps
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -54,6 +58,9 @@ run: all ## build it and search this tree with it; ARGS="FOLDER WORD" searches a
 
 test: all $(C_TESTS) build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
 	@LINT='$(MAKE) --no-print-directory lint' tools/test.sh $(OUT) '$(ARGS)' $(C_TESTS)
+
+bench: all $(BENCHES) ## measure against bare C, luv + cjson and Node; QUICK=1 is a smoke run
+	$(Q)$(OUT)/lunette bench/run.lua $(if $(QUICK),--quick) $(ARGS)
 
 lint: all build/test-packages ## check the layout, the Lua and the rules a script can see
 	$(Q)clang-format --dry-run -Werror $(C_FILES) || bad=1; \
@@ -100,6 +107,12 @@ $(call say,LD,$@)
 $(Q)$(LINK) -o $@ $(filter %.o %.a,$^) $(LIBS)
 endef
 
+define link_plainly
+@mkdir -p $(@D)
+$(call say,LD,$@)
+$(Q)$(CC) $(MODE) -o $@ $(filter %.o,$^) $(BENCH_LDLIBS)
+endef
+
 $(OUT)/%.o: %.c $(OUT)/flags | build/packages
 	$(compile)
 
@@ -114,6 +127,16 @@ $(OUT)/lunette: $(MAIN) $(OUT)/liblunette.a vendor/exports
 	$(link)
 
 $(C_TESTS): $(OUT)/%: $(OUT)/%.o $(OUT)/liblunette.a
+	$(link)
+
+# The baselines of the benchmark: as anybody links a C program, and once with our archives.
+$(OUT)/bench/bare: $(OUT)/bench/c/bare.o $(OUT)/bench/c/bench.o
+	$(link_plainly)
+
+$(OUT)/bench/floor: $(FLOOR)
+	$(link_plainly)
+
+$(OUT)/bench/floor-static: $(FLOOR)
 	$(link)
 
 # Bytecode must come from the very Lua that will load it: embed links the same archive.
@@ -151,4 +174,5 @@ build/test-packages: vendor/deps.mk
 	  tools/deps.sh $(TEST_PACKAGES)
 	@touch $@
 
--include $(patsubst %.o,%.d,$(PARTS) $(MAIN)) $(C_TESTS:=.d) $(OUT)/tools/embed.d
+-include $(patsubst %.o,%.d,$(PARTS) $(MAIN)) $(C_TESTS:=.d) $(OUT)/tools/embed.d \
+         $(OUT)/bench/c/bare.d $(OUT)/bench/c/bench.d $(OUT)/bench/c/floor.d

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Lunette as a library: an app's main state in a C program. All state is in the LunetteHost; several
- * may live in one process, each used by one thread at a time. */
+ * Lunette as a library: an app's main state in a C program. All state is in the LunetteHost;
+ * several may live in one process, each used by one thread at a time. */
 #pragma once
 
 #ifdef __cplusplus
@@ -14,7 +14,7 @@ typedef struct LunetteHost LunetteHost;
 
 /* What to run. Zero what is not meant; strings are copied. */
 typedef struct LunetteOptions {
-  const char *app;  /* a Lua file, or a folder with main.lua or lunette.json; or NULL: then `code` */
+  const char *app; /* a Lua file, or a folder with main.lua or lunette.json; or NULL: then `code` */
   const char *code; /* Lua code to run as the main script */
   int argc;         /* process.argv: [0] the executable, [1] the app, then its arguments */
   char *const *argv;
@@ -43,8 +43,9 @@ const char *lunette_error(const LunetteHost *host);
  * app.relaunch asked for. NULL is allowed. */
 void lunette_close(LunetteHost *host);
 
-/* For executables that start renderers with themselves: when the command line is that of a renderer,
- * runs it and returns its exit status; otherwise returns -1 at once. Call it first in main. */
+/* For executables that start renderers with themselves: when the command line is that of a
+ * renderer, runs it and returns its exit status; otherwise returns -1 at once. Call it first in
+ * main. */
 int lunette_child_main(int argc, char *const *argv);
 
 #ifdef __cplusplus

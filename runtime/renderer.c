@@ -49,7 +49,8 @@ static bool run_protected(State *state, lua_CFunction function, int number) {
   return false;
 }
 
-/* All that can be done before the link is there. What is to be sandboxed loads nothing from a disk. */
+/* All that can be done before the link is there. What is to be sandboxed loads nothing from a disk.
+ */
 static bool prepare(Renderer *renderer, bool sandboxed) {
   renderer->loop = loop_new();
   renderer->state = renderer->loop ? state_new(renderer->loop) : NULL;
@@ -68,8 +69,8 @@ static int finish(Renderer *renderer, bool started) {
 static int run(Renderer *renderer, int link_fd) {
   signal(SIGINT, SIG_IGN);  /* a terminal's Ctrl-C is for main, which ends us in order */
   signal(SIGPIPE, SIG_IGN); /* a write of the page's to a closed pipe is an error, not the end */
-  bool started = loop_start(renderer->loop) == 0 &&
-                 run_protected(renderer->state, connect_to_main, link_fd);
+  bool started =
+      loop_start(renderer->loop) == 0 && run_protected(renderer->state, connect_to_main, link_fd);
   if (started) loop_run(renderer->loop);
   return finish(renderer, started);
 }

@@ -18,7 +18,8 @@ end
 -- libuv's texts read "ENOENT: no such file or directory: FOLDER".
 local function why_not(folder)
   local entries, err = uv.fs_scandir(folder)
-  if not entries then return ("%s: %s"):format(folder, err:match ": ([^:]*)" or err) end
+  if entries then return nil end
+  return ("cannot search '%s': %s"):format(folder, err:match ": ([^:]*)" or err)
 end
 
 local function run(options)

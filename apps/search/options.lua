@@ -10,7 +10,7 @@ Looks for the words in every file below the folder, and shows the best line of t
 are found in capitals too and at the beginning of longer ones; files that have them all, often, or
 one after another as given, come first.
 
-  --limit N    show at most N files (default: 10)
+  --limit N    show N files at most (default: 10)
   --kill-one   kill a renderer half-way, to see that no file is lost
   --help       show this text
 
@@ -45,8 +45,11 @@ local function read(args)
     if arg == "--" then
       return options, table.move(args, index + 1, #args, #rest + 1, rest)
     elseif arg:find "^%-%-" then
-      local set = OPTIONS[arg] or error(("there is no option %s"):format(arg), 0)
-      set(options, next_value)
+      local name, value = arg:match "^([^=]*)=?(.*)$"
+      local set = OPTIONS[name] or error(("there is no option %s"):format(name), 0)
+      set(options, function()
+        return value ~= "" and value or next_value()
+      end)
     else
       rest[#rest + 1] = arg
     end
@@ -57,8 +60,7 @@ end
 local function complete(options, rest)
   if options.help then return end
   if #rest < 2 then error("a folder and a word are needed", 0) end
-  options.folder = rest[1]:match "^(.-)/*$"
-  if options.folder == "" then options.folder = "/" end
+  options.folder = rest[1]:match "^(.*[^/])/*$" or rest[1]
   options.words = words_of.split(table.concat(rest, " ", 2))
   if #options.words == 0 then error("there is no word to look for", 0) end
 end

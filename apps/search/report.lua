@@ -117,7 +117,8 @@ local function print_shown(shown, all, words)
   if all == 0 then
     print(("no file has %s"):format(table.concat(words, " or ")))
   elseif shown < all then
-    print(("\nthe best %s of %s with hits (--limit N)"):format(shown, number_of(all, "file")))
+    local files = number_of(all, "file")
+    print(("\nthe best %s of %s with hits (--limit shows more)"):format(shown, files))
   else
     print(("\n%s with hits"):format(number_of(all, "file")))
   end

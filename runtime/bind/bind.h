@@ -17,5 +17,5 @@ int open_link(lua_State *L);   /* links to peers */
 int open_loop(lua_State *L);   /* timers, and the life of the loop */
 int open_luv(lua_State *L);    /* luv on this state's loop */
 int open_os(lua_State *L);     /* files, environment, process */
-int open_state(lua_State *L); /* the state's memory, and versions */
+int open_state(lua_State *L);  /* the state's memory, and versions */
 int open_task(lua_State *L);   /* tasks and what is known of coroutines */

@@ -328,9 +328,8 @@ static void set_constants(lua_State *L) {
     const char *name;
     int value;
   } constants[] = {
-      {"DONE", DONE},     {"FAILED", FAILED},         {"PENDING", PENDING},
-      {"UNSENT", UNSENT},
-      {"OWN", PROXY_OWN}, {"PROMISE", PROXY_PROMISE},
+      {"DONE", DONE},     {"FAILED", FAILED}, {"PENDING", PENDING},
+      {"UNSENT", UNSENT}, {"OWN", PROXY_OWN}, {"PROMISE", PROXY_PROMISE},
   };
   for (size_t i = 0; i < sizeof constants / sizeof *constants; i++) {
     lua_pushinteger(L, constants[i].value);

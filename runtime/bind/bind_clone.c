@@ -31,8 +31,8 @@ static int l_decode(lua_State *L) {
   size_t size;
   const char *bytes = luaL_checklstring(L, 1, &size);
   const char *error = NULL;
-  int count = clone_read(state_from(L)->clone, L, (const uint8_t *)bytes, size, &limits, NULL,
-                         &error);
+  int count =
+      clone_read(state_from(L)->clone, L, (const uint8_t *)bytes, size, &limits, NULL, &error);
   if (count >= 0) return count;
   lua_pushnil(L);
   lua_pushstring(L, error);

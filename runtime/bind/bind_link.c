@@ -20,7 +20,7 @@ enum { JSON_RECEIVERS = 0x100 };
 typedef struct LinkBox {
   Link *link; /* NULL once closed */
   State *state;
-  int self;   /* reference */
+  int self; /* reference */
 } LinkBox;
 
 enum { DEPTH_MAX = 1000 };
@@ -229,8 +229,8 @@ static int l_limits(lua_State *L) {
   return 0;
 }
 
-/* Reads (kind, flags, id, frame, channel) from stack index 2 on and begins the packet. False, with the
- * reason pushed, when that fails. */
+/* Reads (kind, flags, id, frame, channel) from stack index 2 on and begins the packet. False, with
+ * the reason pushed, when that fails. */
 static bool begin_packet(lua_State *L, Link *link, Packet *packet) {
   *packet = (Packet){
       .kind = (PacketKind)luaL_checkinteger(L, 2),
@@ -273,8 +273,7 @@ static int l_send(lua_State *L) {
   if (!begin_packet(L, link, &packet)) return refuse(L);
   CloneLimits limits = clone_limits(link);
   const char *what = packet.kind == PACKET_REPLY ? "result" : "argument";
-  if (count > 0 &&
-      !clone_write(box->state->clone, L, 7, count, &limits, NULL, what, &link->out)) {
+  if (count > 0 && !clone_write(box->state->clone, L, 7, count, &limits, NULL, what, &link->out)) {
     link_rollback(link);
     return refuse(L);
   }
@@ -311,8 +310,7 @@ static int l_wait_reply(lua_State *L) {
   Packet packet;
   size_t offset;
   lua_settop(L, 2);
-  if (link->fd < 0 ||
-      !link_wait_reply(link, (uint32_t)luaL_checkinteger(L, 2), &packet, &offset)) {
+  if (link->fd < 0 || !link_wait_reply(link, (uint32_t)luaL_checkinteger(L, 2), &packet, &offset)) {
     lua_pushnil(L);
     return 1;
   }
@@ -360,10 +358,17 @@ static int l_close(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"open", l_open},         {"take_queue", l_take_queue}, {"limits", l_limits},
-    {"send", l_send},         {"send_raw", l_send_raw},     {"wait_reply", l_wait_reply},
-    {"queued", l_queued},     {"drain", l_drain},           {"is_open", l_is_open},
-    {"close", l_close},       {NULL, NULL},
+    {"open", l_open},
+    {"take_queue", l_take_queue},
+    {"limits", l_limits},
+    {"send", l_send},
+    {"send_raw", l_send_raw},
+    {"wait_reply", l_wait_reply},
+    {"queued", l_queued},
+    {"drain", l_drain},
+    {"is_open", l_is_open},
+    {"close", l_close},
+    {NULL, NULL},
 };
 
 /* Sets fields named as in protocol.h: INVOKE, FLAG_ERROR ... */

@@ -42,8 +42,8 @@ static int l_random(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"heap", l_heap}, {"random", l_random}, {"seal", l_seal}, {"versions", l_versions},
-    {NULL, NULL},
+    {"heap", l_heap},         {"random", l_random}, {"seal", l_seal},
+    {"versions", l_versions}, {NULL, NULL},
 };
 
 int open_state(lua_State *L) {

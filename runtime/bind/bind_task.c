@@ -108,9 +108,15 @@ static int l_set_hooks(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"start", l_start},         {"wait_begin", l_wait_begin}, {"wake", l_wake},
-    {"is_waiting", l_is_waiting}, {"forget", l_forget},       {"cancel", l_cancel},
-    {"escape", l_escape},       {"schedule", l_schedule},     {"set_hooks", l_set_hooks},
+    {"start", l_start},
+    {"wait_begin", l_wait_begin},
+    {"wake", l_wake},
+    {"is_waiting", l_is_waiting},
+    {"forget", l_forget},
+    {"cancel", l_cancel},
+    {"escape", l_escape},
+    {"schedule", l_schedule},
+    {"set_hooks", l_set_hooks},
     {"is_cancelled", l_is_cancelled},
     {NULL, NULL},
 };

@@ -36,16 +36,20 @@ typedef struct ChildOptions {
  * and the like for the executable's faults included. Needs a kernel with pidfds (5.4). */
 int child_spawn(uv_loop_t *loop, const ChildOptions *options, Child **out, int *link_fd);
 
-/* The same in two steps, for a process that somebody else starts as our child (host/zygote.h):
- * child_expect makes the Child, of whose options it uses on_exit and data; NULL when memory is
- * short. child_found tells its process, or child_lost that there is none: a launch that failed. */
+/* The same in two steps, for a process that somebody else starts as our child (host/zygote.h): a
+ * Child without its process, which child_found or child_lost must follow. Of the options it uses
+ * on_exit and data. NULL when memory is short. */
 Child *child_expect(const ChildOptions *options);
+
+/* The expected child is this process: watches it from now on. */
 void child_found(Child *child, uv_loop_t *loop, pid_t pid);
+
+/* There is no process: on_exit is told of a launch that failed, and `child` is void. */
 void child_lost(Child *child);
 
 /* Sends a signal; never to a process that got the child's number after it. For a
- * child that is only expected, it waits. Returns 0, or UV_ESRCH when the child has ended, or another
- * negative libuv code. */
+ * child that is only expected, it waits. Returns 0, or UV_ESRCH when the child has ended, or
+ * another negative libuv code. */
 int child_kill(Child *child, int signal);
 
 /* The child's process id; 0 for one that is only expected. */

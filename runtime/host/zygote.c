@@ -85,8 +85,8 @@ static bool answer(int fd, pid_t pid) {
   return send(fd, &number, sizeof number, MSG_NOSIGNAL) == (ssize_t)sizeof number;
 }
 
-/* Takes the free pieces inside the heap, for good: what a renderer allocates lies on pages of its own
- * then, instead of in the holes of pages that all renderers could share. Roughly halves what an
+/* Takes the free pieces inside the heap, for good: what a renderer allocates lies on pages of its
+ * own then, instead of in the holes of pages that all renderers could share. Roughly halves what an
  * idle renderer costs. A sanitizer's heap is no such heap. */
 static void fill_holes(void) {
 #ifndef __SANITIZE_ADDRESS__
@@ -181,8 +181,7 @@ int zygote_open(uv_loop_t *loop, const char *path, char *const *argv, Zygote **o
   if (!zygote) return UV_ENOMEM;
   zygote->loop = loop;
   list_init(&zygote->requests);
-  ChildOptions options = {
-      .path = path, .argv = argv, .on_exit = on_process_exit, .data = zygote};
+  ChildOptions options = {.path = path, .argv = argv, .on_exit = on_process_exit, .data = zygote};
   int error = child_spawn(loop, &options, &zygote->process, &zygote->fd);
   if (error < 0) {
     free(zygote);

@@ -92,8 +92,8 @@ static void read_some(Link *link) {
   if (total > 0) set_ready(link);
   Packet packet;
   size_t size;
-  bool backlog = buf_size(&link->in) > READ_AHEAD &&
-                 packet_at(link, 0, &packet, &size) == PACKET_WHOLE;
+  bool backlog =
+      buf_size(&link->in) > READ_AHEAD && packet_at(link, 0, &packet, &size) == PACKET_WHOLE;
   if (backlog) watch(link, link->watching & ~UV_READABLE);
 }
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 
 enum {
-  PACKETS_PER_ROUND = 8,          /* of one link, before the next link has its round */
+  PACKETS_PER_ROUND = 8,            /* of one link, before the next link has its round */
   DEFAULT_BUDGET = 4 * 1000 * 1000, /* 4 ms: a quarter of a frame */
 };
 
@@ -20,7 +20,8 @@ static void flush_dirty(Loop *loop) {
 }
 
 /* Lets each link with a backlog have its round until the budget is used. What is left keeps the
- * loop awake; it is dispatched after the next poll, so that timers and other links have their turn. */
+ * loop awake; it is dispatched after the next poll, so that timers and other links have their turn.
+ */
 static void dispatch_ready(Loop *loop) {
   uint64_t deadline = uv_hrtime() + loop->budget;
   while (!list_empty(&loop->ready)) {

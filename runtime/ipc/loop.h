@@ -12,8 +12,8 @@
  * libuv's pool may still touch it while it closes. */
 typedef struct Loop {
   uv_loop_t uv;
-  List ready; /* links with packets, or an end, to dispatch: in the order of their next turn */
-  List dirty; /* links with bytes that no write has been tried for */
+  List ready;      /* links with packets, or an end, to dispatch: in the order of their next turn */
+  List dirty;      /* links with bytes that no write has been tried for */
   uint64_t budget; /* nanoseconds of dispatching in one turn; settable at any time */
   uv_prepare_t prepare;
   uv_check_t check;

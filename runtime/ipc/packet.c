@@ -14,24 +14,20 @@ static void write_u32(uint8_t *out, uint32_t value) {
 static int senders_of(unsigned kind) {
   switch (kind) {
 #define X(name, value, from)                                                                       \
-  case value:                                                                                      \
-    return from;
+  case value: return from;
     PACKET_KINDS(X)
 #undef X
-    default:
-      return 0;
+  default: return 0;
   }
 }
 
 const char *packet_kind_name(unsigned kind) {
   switch (kind) {
 #define X(name, value, from)                                                                       \
-  case value:                                                                                      \
-    return #name;
+  case value: return #name;
     PACKET_KINDS(X)
 #undef X
-    default:
-      return "?";
+  default: return "?";
   }
 }
 

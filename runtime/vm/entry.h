@@ -27,9 +27,10 @@ lua_State *entry_begin(State *state);
  * the thread that is running, or state->L when the loop calls. Does not end the turn. */
 TaskStatus entry_run(State *state, lua_State *task, lua_State *from, int count);
 
-/* Marks the beginning of an outermost or nested entry, whose entry_leave must follow; leaving the
- * outermost one drains the microtasks. entry_call does both by itself. */
+/* Begins an entry, outermost or nested, for those who use entry_run; entry_leave must follow. */
 void entry_enter(State *state);
+
+/* Ends an entry; the end of the outermost one is the end of the turn, and drains the microtasks. */
 void entry_leave(State *state);
 
 /* Calls a hook with the `count` arguments on top of state->L, protected, and pops them. Without the

@@ -18,20 +18,21 @@ typedef enum StateHook {
   HOOK_COUNT,
 } StateHook;
 
-/* One Lua state: main's, a renderer's, or one world of a renderer. Never touched by another thread. */
+/* One Lua state: main's, a renderer's, or one world of a renderer. Never touched by another thread.
+ */
 typedef struct State {
-  lua_State *L; /* owned; the main thread, which never runs tasks itself */
-  Loop *loop;   /* borrowed */
+  lua_State *L;         /* owned; the main thread, which never runs tasks itself */
+  Loop *loop;           /* borrowed */
   CloneContext *clone;  /* owned */
   struct State *worlds; /* ring of the states that share a turn; a single state is its own ring */
   lua_State *idle[TASK_POOL_SIZE]; /* pooled coroutines that wait for work */
   int idle_count;
-  int depth;            /* entries into Lua that are under way */
+  int depth; /* entries into Lua that are under way */
   bool has_microtasks;
-  bool sandboxed;       /* no bytecode, no C modules, nothing loaded from the disk */
-  int hooks[HOOK_COUNT]; /* references; LUA_NOREF until they are set */
+  bool sandboxed;         /* no bytecode, no C modules, nothing loaded from the disk */
+  int hooks[HOOK_COUNT];  /* references; LUA_NOREF until they are set */
   size_t heap, heap_peak; /* bytes that Lua has allocated now, and at most so far */
-  void *data;           /* the host's or the renderer's, borrowed */
+  void *data;             /* the host's or the renderer's, borrowed */
 } State;
 
 /* Makes a state on `loop` with Lua's standard libraries, and `import` (vm/loader.h). NULL when

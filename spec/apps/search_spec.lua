@@ -163,6 +163,7 @@ passed over: 1 binary, 1 over 16 MiB, 1 link, 2 build or version control folders
   it("shows as many files as --limit says", function()
     given { ["a"] = "lunette", ["b"] = "lunette", ["c"] = "lunette" }
     assert.equal("a b", ranking(folder, { "--limit", "2", ".", "lunette" }))
+    assert.equal("a", ranking(folder, { ".", "lunette", "--limit=1" }))
   end)
 
   it("shows its options with --help", function()
@@ -171,8 +172,9 @@ passed over: 1 binary, 1 over 16 MiB, 1 link, 2 build or version control folders
   end)
 
   local MISTAKES <const> = {
-    [{ "nowhere", "word" }] = "nowhere: no such file or directory",
-    [{ "README.md", "word" }] = "README.md: not a directory",
+    [{ "nowhere", "word" }] = "cannot search 'nowhere': no such file or directory",
+    [{ "README.md", "word" }] = "cannot search 'README.md': not a directory",
+    [{ "", "word" }] = "cannot search '': no such file or directory",
     [{ "." }] = "a folder and a word are needed; --help tells more",
     [{ ".", "..." }] = "there is no word to look for; --help tells more",
     [{ "--wrong", ".", "word" }] = "there is no option --wrong; --help tells more",
