@@ -20,7 +20,8 @@ enum { JSON_RECEIVERS = 0x100 };
 typedef struct LinkBox {
   Link *link; /* NULL once closed */
   State *state;
-  int self; /* reference */
+  int self;      /* reference */
+  bool decoding; /* a packet's bytes, in the link's buffer, are being read */
 } LinkBox;
 
 enum { DEPTH_MAX = 1000 };
@@ -57,7 +58,8 @@ static void push_function(lua_State *L, const LinkBox *box, int which) {
   lua_remove(L, -3);
 }
 
-/* Pushes the values of the body: its clone decoded, or the bytes where Lua decides. */
+/* Pushes the values of the body: its clone decoded, or the bytes where Lua decides. Finalisers may
+ * run meanwhile: they may close the link, but not wait for a reply, which would move the bytes. */
 static int push_body(lua_State *L, LinkBox *box, const Packet *packet, const char **error) {
   if ((packet->flags & PACKET_FLAG_JSON) || packet->kind == PACKET_SEND_TO) {
     lua_pushlstring(L, (const char *)packet->body, packet->body_size);
@@ -65,7 +67,11 @@ static int push_body(lua_State *L, LinkBox *box, const Packet *packet, const cha
   }
   if (packet->body_size == 0) return 0;
   CloneLimits limits = clone_limits(box->link);
-  return clone_read(box->state->clone, L, packet->body, packet->body_size, &limits, NULL, error);
+  box->decoding = true;
+  int count =
+      clone_read(box->state->clone, L, packet->body, packet->body_size, &limits, NULL, error);
+  box->decoding = false;
+  return count;
 }
 
 static int after_packet(lua_State *L, int status, lua_KContext context) {
@@ -97,6 +103,7 @@ static int receive(lua_State *L) {
   lua_pushlstring(L, packet->channel, packet->channel_size);
   const char *error = NULL;
   int count = push_body(L, box, packet, &error);
+  if (!box->link) return 0;
   if (count < 0) {
     link_fail(box->link, error);
     return 0;
@@ -137,6 +144,7 @@ static void on_packet(Link *link, const Packet *packet) {
   }
   bool question = is_question(packet);
   uint32_t id = packet->id;
+  box->decoding = false; /* should an error have left it */
   lua_pushcfunction(task, receive);
   lua_pushlightuserdata(task, box);
   lua_pushlightuserdata(task, (void *)packet);
@@ -310,6 +318,7 @@ static int l_wait_reply(lua_State *L) {
   Packet packet;
   size_t offset;
   lua_settop(L, 2);
+  if (box->decoding) return luaL_error(L, "a finaliser cannot wait while a message is being read");
   if (link->fd < 0 || !link_wait_reply(link, (uint32_t)luaL_checkinteger(L, 2), &packet, &offset)) {
     lua_pushnil(L);
     return 1;
