@@ -2,37 +2,45 @@
 local import = ...
 local app_info = import "main.app_info"
 local arguments = import "common.arguments"
-local core_os = import "core.os"
-local json = import "common.json"
-local lifecycle = import "main.lifecycle"
+local clone = import "core.clone"
 local command_line = import "main.command_line"
+local core_os = import "core.os"
+local lifecycle = import "main.lifecycle"
+local options_of = import "common.options"
 local paths = import "main.paths"
 local report = import "common.report"
-local task = import "common.task"
 
 local check = arguments.check
 local app = lifecycle.app
 
+-- Every function of app is called with a dot.
+local function not_colon(name, first)
+  arguments.not_colon("app." .. name, app, first, 3)
+end
+
 --- A promise for the app's being ready; also when asked later.
 ---@return Promise
-function app.whenReady()
+function app.whenReady(...)
+  not_colon("whenReady", (...))
   return lifecycle.when_ready()
 end
 
 ---@return boolean
-function app.isReady()
+function app.isReady(...)
+  not_colon("isReady", (...))
   return lifecycle.is_ready()
 end
 
 --- Asks everybody by `before-quit`, `close` and `will-quit`, then ends the app.
-function app.quit()
+function app.quit(...)
+  not_colon("quit", (...))
   lifecycle.quit()
 end
 
 --- Ends the app without asking.
 ---@param code integer?
 function app.exit(code)
-  arguments.not_colon("app.exit", app, code)
+  not_colon("exit", code)
   check("app.exit", 1, code, "integer|nil")
   lifecycle.exit(code or 0)
 end
@@ -40,28 +48,37 @@ end
 local RELAUNCH_FIELDS = { args = { "table" }, execPath = { "string" } }
 
 --- Starts another instance when this one has ended; does not end it. Each call starts one more.
----@param options {args: string[]?, execPath: string?}? args: behind the executable; by default as now
+---@param options {args: string[]?, execPath: string?}? args: behind the executable; those of this
+---instance by default
 function app.relaunch(options)
-  arguments.not_colon("app.relaunch", app, options)
-  options = import("common.options").check("app.relaunch", options, RELAUNCH_FIELDS)
-  local list = { options.execPath or core_os.exec_path() }
-  local from = options.args or app_info.argv
-  table.move(from, 1, #from, 2, list)
-  lifecycle.relaunches[#lifecycle.relaunches + 1] = list
+  not_colon("relaunch", options)
+  options = options_of.check("app.relaunch", options, RELAUNCH_FIELDS)
+  local args = options.args or app_info.command()
+  for i, arg in ipairs(args) do
+    if type(arg) ~= "string" then
+      error(("app.relaunch: option 'args[%d]' must be a string, got %s"):format(i, type(arg)), 2)
+    end
+  end
+  local line = { options.execPath or core_os.exec_path() }
+  table.move(args, 1, #args, 2, line)
+  lifecycle.relaunches[#lifecycle.relaunches + 1] = line
 end
 
 ---@return string the app's folder
-function app.getAppPath()
+function app.getAppPath(...)
+  not_colon("getAppPath", (...))
   return app_info.dir
 end
 
 ---@return string from lunette.json, else the name of the folder or file
-function app.getName()
+function app.getName(...)
+  not_colon("getName", (...))
   return app_info.name
 end
 
 ---@return string from lunette.json, else "0.0.0"
-function app.getVersion()
+function app.getVersion(...)
+  not_colon("getVersion", (...))
   return app_info.version
 end
 
@@ -69,39 +86,45 @@ end
 ---@param name string
 ---@return string
 function app.getPath(name)
+  not_colon("getPath", name)
   check("app.getPath", 1, name, "string")
   return paths.get(name, app_info.name)
 end
 
-local has_lock = false
-
-local function on_second_instance(text)
-  local ok, message = pcall(json.decode, text)
-  if not ok or type(message) ~= "table" then return end
+-- A later instance has left `bytes`; anybody of this user may have.
+local function on_second_instance(bytes)
+  local argv, cwd, data = clone.decode(bytes)
+  if type(argv) ~= "table" or type(cwd) ~= "string" then return end
   lifecycle.when_ready():andThen(function()
-    lifecycle.announce("second-instance", message.argv or {}, message.cwd or "", message.data)
+    lifecycle.announce("second-instance", argv, cwd, data)
   end)
+end
+
+local function acquire(data)
+  local id = app_info.name .. ":" .. app_info.dir
+  local message = clone.encode(app_info.argv, core_os.cwd() or "", data)
+  return core_os.instance_acquire(id, message, on_second_instance)
 end
 
 --- Whether this is the only instance of the app. If not, the first one gets `second-instance`
 --- (event, argv, cwd, data), and this one had better quit.
----@param data any? what JSON can carry
+---@param data any? what can be sent; dropped when it is larger than 32 MiB
 ---@return boolean
 function app.requestSingleInstanceLock(data)
-  if has_lock then return true end
-  local message = json.encode { argv = app_info.argv, cwd = core_os.cwd() or "", data = data }
-  local first, err = core_os.instance_acquire(app_info.name .. ":" .. app_info.dir, message, function(text)
-    task.start(on_second_instance, text)
-  end)
-  if first == nil then report.warn("app.requestSingleInstanceLock: " .. err) end
-  has_lock = first ~= false
-  return has_lock
-end
-
---- Whether this instance holds the lock.
----@return boolean
-function app.hasSingleInstanceLock()
-  return has_lock
+  not_colon("requestSingleInstanceLock", data)
+  if lifecycle.lock then return true end
+  local ok, first, lock, code = pcall(acquire, data)
+  if not ok then error("app.requestSingleInstanceLock: " .. first, 2) end
+  if code == "E2BIG" then
+    report.warn "app.requestSingleInstanceLock: the data is larger than 32 MiB and is dropped"
+    first, lock = acquire()
+  end
+  if first == nil then
+    report.warn("app.requestSingleInstanceLock: " .. lock)
+    return true
+  end
+  lifecycle.lock = first and lock or nil
+  return first
 end
 
 --- The switches and arguments behind the app on the command line.

@@ -10,6 +10,7 @@ local M = {
   name = nil,
   version = "0.0.0",
   argv = {},
+  location = nil, ---@type string[] what names the app on a command line, wherever that is used
 }
 
 local MANIFEST_LIMIT <const> = 1 << 20
@@ -19,9 +20,13 @@ local function use_manifest(dir, text)
   if not ok or type(manifest) ~= "table" then
     return nil, ("%s/lunette.json: %s"):format(dir, ok and "not an object" or tostring(manifest))
   end
-  M.name = type(manifest.name) == "string" and manifest.name or M.name
-  M.version = type(manifest.version) == "string" and manifest.version or M.version
-  M.script = path.join(dir, type(manifest.main) == "string" and manifest.main or "main.lua")
+  for _, field in ipairs { "main", "name", "version" } do
+    if manifest[field] ~= nil and type(manifest[field]) ~= "string" then
+      return nil, ("%s/lunette.json: '%s' must be a string"):format(dir, field)
+    end
+  end
+  M.name, M.version = manifest.name or M.name, manifest.version or M.version
+  M.script = path.join(dir, manifest.main or "main.lua")
   return true
 end
 
@@ -33,18 +38,20 @@ local function use_folder(dir)
     if not ok then return nil, err end
   end
   if core_os.stat(M.script) ~= "file" then
-    return nil, ("%s: a folder without %s"):format(dir, path.basename(M.script))
+    return nil, ("%s: a folder without %s"):format(dir, M.script:sub(#dir + 2))
   end
   return true
 end
 
---- Finds the app that the command line names: a Lua file, or a folder with main.lua or lunette.json.
+--- Finds the app that the command line names: a Lua file, or a folder with main.lua or
+--- lunette.json.
 ---@param name string
 ---@return true?, string? error
 function M.find(name)
   local full = path.resolve(assert(core_os.cwd()), name)
-  local kind = core_os.stat(full)
+  local kind = name ~= "" and core_os.stat(full)
   if not kind then return nil, ("%s: no such app"):format(name) end
+  M.location = { full }
   if kind == "directory" then return use_folder(full) end
   M.dir, M.script = path.dirname(full), full
   M.name = path.basename(full):gsub("%.lua$", "")
@@ -52,8 +59,17 @@ function M.find(name)
 end
 
 --- An app given as a piece of code: its folder is the working directory.
-function M.use_code()
+---@param code string
+function M.use_code(code)
   M.dir, M.name = assert(core_os.cwd()), "lunette"
+  M.location = { "-e", code }
+end
+
+--- The command line that starts the app as it was started now, without the executable.
+---@return string[]
+function M.command()
+  local command = table.move(M.location, 1, #M.location, 1, {})
+  return table.move(M.argv, 2, #M.argv, #command + 1, command)
 end
 
 --- A path of the app's, made absolute.

@@ -1,7 +1,9 @@
 --- Boot of the main state: finds the app, makes its globals, runs its script.
 local import = ...
 local app_info = import "main.app_info"
+local arguments = import "common.arguments"
 local command_line = import "main.command_line"
+local core_child = import "core.child"
 local coroutines = import "common.coroutines"
 local lifecycle = import "main.lifecycle"
 local loop = import "core.loop"
@@ -17,10 +19,13 @@ local M = {}
 -- Ends the process where it stands, after the events of an exit.
 local raw_exit = os.exit
 local function exit(code)
+  arguments.check("os.exit", 1, code, "integer|boolean|nil")
   if code == nil or code == true then code = 0 end
-  if code == false then code = 1 end
-  lifecycle.exit(code)
-  io.stdout:flush()
+  lifecycle.exit(code or 1)
+  if lifecycle.lock then lifecycle.lock:close() end
+  for _, line in ipairs(lifecycle.relaunches) do
+    core_child.relaunch(line[1], table.move(line, 2, #line, 1, {}))
+  end
   raw_exit(lifecycle.exit_code)
 end
 
@@ -56,12 +61,12 @@ local function watch_signals()
   end
 end
 
---- Runs the app. `options`: argv (0 the executable, 1 the app), app or code, signals (whether SIGINT
---- and SIGTERM quit). Returns nil and a message when there is no such app.
+--- Runs the app. `options`: argv (0 the executable, 1 the app), app or code, signals (whether
+--- SIGINT and SIGTERM quit). Returns nil and a message when there is no such app.
 function M.run(options)
   app_info.argv = options.argv
   if options.code then
-    app_info.use_code()
+    app_info.use_code(options.code)
   else
     local ok, err = app_info.find(options.app)
     if not ok then return nil, err end

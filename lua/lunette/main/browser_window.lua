@@ -9,7 +9,7 @@ local web_contents = import "main.web_contents"
 local web_preferences = import "main.web_preferences"
 local lifecycle = import "main.lifecycle"
 
-local check, fire = arguments.check, Emitter.fire
+local check, fire, not_colon = arguments.check, Emitter.fire, arguments.not_colon
 
 ---@class BrowserWindow : Emitter
 local BrowserWindow = Emitter.extend "BrowserWindow"
@@ -61,22 +61,37 @@ local function follow_contents(self)
   end
 end
 
---- Makes a window.
---- https://www.electronjs.org/docs/latest/api/browser-window#new-browserwindowoptions
----@param options table?
----@return BrowserWindow
-function BrowserWindow.new(options)
-  check("BrowserWindow", 1, options, "table|nil")
-  if not lifecycle.is_ready() then error("Cannot create BrowserWindow before app is ready", 2) end
-  local set = options_of.check("BrowserWindow", options, FIELDS)
-  if set.parent then arguments.check_self("BrowserWindow:parent", set.parent, BrowserWindow) end
-  local preferences = web_preferences.complete(set.webPreferences, 2)
+-- The bounds that are given, and of the others the old ones. A width of 800 / 2 is an integer too.
+local function merge_bounds(given, old)
+  local bounds = {}
+  for _, name in ipairs { "x", "y", "width", "height" } do
+    bounds[name] = math.tointeger(given[name] or old[name])
+  end
+  return bounds
+end
+
+local function check_parent(parent, level)
+  if parent == nil then return end
+  if getmetatable(parent) ~= BrowserWindow then
+    local text = "BrowserWindow: option 'parent' must be a BrowserWindow, got %s"
+    error(text:format(arguments.describe(parent, "table")), level + 1)
+  end
+  if parent._destroyed then error("Object has been destroyed", level + 1) end
+end
+
+-- Makes a window for a public function that was called by the user.
+local function create(options)
+  check("BrowserWindow", 1, options, "table|nil", 3)
+  if not lifecycle.is_ready() then error("Cannot create BrowserWindow before app is ready", 3) end
+  local set = options_of.check("BrowserWindow", options, FIELDS, 3)
+  check_parent(set.parent, 3)
+  local preferences = web_preferences.complete(set.webPreferences, 3)
   last_id = last_id + 1
   local self = setmetatable({
     id = last_id,
     webContents = web_contents.class._new(preferences),
     _title = set.title,
-    _bounds = { x = set.x, y = set.y, width = set.width, height = set.height },
+    _bounds = merge_bounds(set, {}),
     _visible = false,
     _destroyed = false,
     _parent = set.parent,
@@ -90,22 +105,35 @@ function BrowserWindow.new(options)
   return self
 end
 
+--- Makes a window.
+--- https://www.electronjs.org/docs/latest/api/browser-window#new-browserwindowoptions
+---@param options table?
+---@return BrowserWindow
+function BrowserWindow.new(options)
+  not_colon("BrowserWindow.new", BrowserWindow, options)
+  local window = create(options)
+  return window
+end
+
 --- All windows, in the order in which they were opened.
 ---@return BrowserWindow[]
-function BrowserWindow.getAllWindows()
+function BrowserWindow.getAllWindows(...)
+  not_colon("BrowserWindow.getAllWindows", BrowserWindow, (...))
   return table.move(windows, 1, #windows, 1, {})
 end
 
 lifecycle.get_windows = BrowserWindow.getAllWindows
 
 ---@return BrowserWindow?
-function BrowserWindow.getFocusedWindow()
+function BrowserWindow.getFocusedWindow(...)
+  not_colon("BrowserWindow.getFocusedWindow", BrowserWindow, (...))
   return focused
 end
 
 --- The window of that id, or nil.
 ---@param id integer
 function BrowserWindow.fromId(id)
+  not_colon("BrowserWindow.fromId", BrowserWindow, id)
   check("BrowserWindow.fromId", 1, id, "integer")
   for _, window in ipairs(windows) do
     if window.id == id then return window end
@@ -116,6 +144,7 @@ end
 --- The window that shows the web contents, or nil.
 ---@param contents WebContents
 function BrowserWindow.fromWebContents(contents)
+  not_colon("BrowserWindow.fromWebContents", BrowserWindow, contents)
   check("BrowserWindow.fromWebContents", 1, contents, "table")
   for _, window in ipairs(windows) do
     if window.webContents == contents then return window end
@@ -203,13 +232,8 @@ end
 
 local function set_bounds(self, bounds)
   local old = self._bounds
-  self._bounds = {
-    x = bounds.x or old.x,
-    y = bounds.y or old.y,
-    width = bounds.width or old.width,
-    height = bounds.height or old.height,
-  }
-  local now = self._bounds
+  local now = merge_bounds(bounds, old)
+  self._bounds = now
   if now.width ~= old.width or now.height ~= old.height then announce(self, "resize") end
 end
 
@@ -253,7 +277,8 @@ end
 --- Pictures come with visible pages.
 function BrowserWindow:capturePage()
   check_alive(self, "capturePage")
-  error("BrowserWindow:capturePage is not supported by this version: its windows have no picture", 2)
+  local text = "BrowserWindow:capturePage is not supported by this version: windows have no picture"
+  error(text, 2)
 end
 
 ---@return boolean
@@ -276,13 +301,13 @@ local function children_of(self)
   return list
 end
 
---- Closes it without asking: no `close` event, but `closed` comes.
-function BrowserWindow:destroy()
-  arguments.check_self("BrowserWindow:destroy", self, BrowserWindow)
+--- Ends it and its children. Idempotent.
+function BrowserWindow:_destroy()
   if self._destroyed then return end
   for _, child in ipairs(children_of(self)) do
-    child:destroy()
+    child:_destroy()
   end
+  if self._destroyed then return end
   if focused == self then focused = nil end
   self._destroyed, self._visible = true, false
   remove(self)
@@ -291,25 +316,25 @@ function BrowserWindow:destroy()
   lifecycle.window_closed(#windows)
 end
 
+--- Closes it and its children without asking: no `close` event, but `closed` comes.
+function BrowserWindow:destroy()
+  check_alive(self, "destroy")
+  self:_destroy()
+end
+
 --- Asks by a `close` event, which can keep it open, then closes it.
----@return boolean closed beyond Electron
 function BrowserWindow:close()
   check_alive(self, "close")
-  if self._closing then return false end
+  if self._closing then return end
   self._closing = true
   local event = announce(self, "close")
   self._closing = nil
-  if event.defaultPrevented then return false end
-  if not self._destroyed then self:destroy() end
-  return true
+  if not event.defaultPrevented then self:_destroy() end
 end
 
-setmetatable(BrowserWindow, {
-  __index = getmetatable(BrowserWindow).__index,
-  __call = function(_, options)
-    local window = BrowserWindow.new(options)
-    return window
-  end,
-})
+getmetatable(BrowserWindow).__call = function(_, options)
+  local window = create(options)
+  return window
+end
 
 return BrowserWindow

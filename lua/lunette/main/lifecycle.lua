@@ -17,7 +17,12 @@ local emitter = Emitter.bind(M.app, "app")
 M.get_windows = nil
 
 --- Command lines to start when the process ends.
+---@type string[][]
 M.relaunches = {}
+
+--- What holds the single instance lock, if this instance does; has close().
+---@type userdata?
+M.lock = nil
 
 local ready, ready_promise = false, promises.pending()
 local hold
@@ -64,12 +69,12 @@ local function finish(code)
   loop.stop()
 end
 
--- False when a window refused to close.
+-- Every window is asked, also when one has refused. False when some are left.
 local function close_windows()
   for _, window in ipairs(M.get_windows()) do
-    if not window:isDestroyed() and not window:close() then return false end
+    if not window:isDestroyed() then window:close() end
   end
-  return true
+  return #M.get_windows() == 0
 end
 
 --- Asks everybody, closes the windows, and ends the app, unless somebody prevents it.
@@ -89,7 +94,7 @@ function M.exit(code)
   if finished then return end
   quitting = true
   for _, window in ipairs(M.get_windows()) do
-    window:destroy()
+    window:_destroy()
   end
   finish(code)
 end
