@@ -6,8 +6,6 @@
  * descriptors will travel beside packets, and sendSync must read its own descriptor blocking. */
 #include "ipc/link.h"
 
-#include "base/log.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -37,6 +35,7 @@ static void watch(Link *link, int events) {
 }
 
 static void set_ready(Link *link) {
+  if (link->closed) return;
   if (list_empty(&link->ready_node)) list_append(&link->loop->ready, &link->ready_node);
 }
 
@@ -44,8 +43,9 @@ static void set_ready(Link *link) {
 static PacketStatus packet_at(Link *link, size_t offset, Packet *packet, size_t *size) {
   const char *error = NULL;
   const uint8_t *bytes = link->in.data ? buf_front(&link->in) + offset : NULL;
-  PacketStatus status = packet_read(bytes, buf_size(&link->in) - offset, link->from,
-                                    link->limits.message, packet, size, &error);
+  size_t size_max = link->limits.message + LINK_OWN_ROOM + PACKET_CHANNEL_MAX;
+  PacketStatus status =
+      packet_read(bytes, buf_size(&link->in) - offset, link->from, size_max, packet, size, &error);
   if (status == PACKET_BAD) link->fault = error;
   return status;
 }
@@ -72,7 +72,7 @@ static size_t read_room(Link *link) {
 static bool read_once(Link *link, size_t *total, int flags) {
   size_t room = read_room(link);
   if (!buf_reserve(&link->in, room)) {
-    end_reading(link, "not enough memory for what the peer sent");
+    end_reading(link, "more than there is memory for");
     return false;
   }
   ssize_t got = recv(link->fd, link->in.data + link->in.end, room, flags);
@@ -185,8 +185,10 @@ bool link_commit(Link *link, Packet *packet) {
 }
 
 bool link_take_queue(Link *link, Link *from) {
+  link_rollback(from);
   if (!buf_append(&link->out, buf_front(&from->out), link_queued(from))) return false;
   buf_clear(&from->out);
+  link->over_high_water = from->over_high_water;
   write_soon(link);
   return true;
 }
@@ -203,12 +205,22 @@ static bool write_once(Link *link, int flags) {
   return true;
 }
 
+/* Whether main reads no more of this peer, as it does not read its own answers: they would pile up
+ * without bound. Peers always read main; were both ends to wait, they would do so forever. */
+static bool is_clogged(const Link *link) {
+  return link->from == FROM_PEER && link_queued(link) > link->limits.queue && !link->ended;
+}
+
 void link_flush(Link *link) {
   link_rollback(link);
   if (link->fd < 0 || link_queued(link) == 0) return;
   bool done = write_once(link, MSG_DONTWAIT);
   if (!link->ended) {
     watch(link, done ? link->watching & ~UV_WRITABLE : link->watching | UV_WRITABLE);
+  }
+  if (link->clogged && !is_clogged(link)) {
+    link->clogged = false;
+    set_ready(link);
   }
   if (link->over_high_water && link_queued(link) <= link->limits.high_water / 2) {
     link->over_high_water = false;
@@ -223,19 +235,20 @@ void link_finish_packet(Link *link) {
 
 /* The end, after the last whole packet. A cut-off packet is a fault only of a peer that lives. */
 static void dispatch_end(Link *link) {
-  if (link->fault) log_warn("closing the link to a peer: it sent %s", link->fault);
-  link->ended = true;
+  if (link->end_told) return;
+  link->ended = link->end_told = true;
   watch(link, 0);
   link->events->on_end(link, link->fault);
 }
 
+/* Returns false when there was no whole packet. */
 static bool dispatch_one(Link *link) {
   Packet packet;
   PacketStatus status = packet_at(link, 0, &packet, &link->current);
   if (status == PACKET_WHOLE) {
     link->events->on_packet(link, &packet);
     link_finish_packet(link);
-    return !link->closed;
+    return true;
   }
   link->current = 0;
   if (status == PACKET_BAD || link->ended) dispatch_end(link);
@@ -243,14 +256,13 @@ static bool dispatch_one(Link *link) {
 }
 
 void link_dispatch(Link *link, int count) {
-  if (link->closed) return;
-  while (count-- > 0) {
-    if (!dispatch_one(link)) return;
-    if (buf_size(&link->in) < READ_AHEAD / 2 && !link->ended) {
-      watch(link, link->watching | UV_READABLE);
-    }
-  }
-  set_ready(link);
+  link->clogged = is_clogged(link);
+  bool more = !link->clogged;
+  while (more && !link->closed && count-- > 0) more = dispatch_one(link);
+  if (link->closed || link->clogged) return;
+  if (more) set_ready(link);
+  bool has_room = !more || buf_size(&link->in) < READ_AHEAD / 2;
+  if (has_room && !link->ended) watch(link, link->watching | UV_READABLE);
 }
 
 void link_fail(Link *link, const char *reason) {

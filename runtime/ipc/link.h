@@ -20,11 +20,16 @@ typedef struct LinkEvents {
   void (*on_drained)(Link *link);
 } LinkEvents;
 
+/* What the runtime's own packets, and errors with their tracebacks, may have beyond LinkLimits'
+ * `message`: an answer must arrive, however small that is. */
+enum { LINK_OWN_ROOM = 1 << 16 };
+
 /* Bounds of one link, in bytes. */
 typedef struct LinkLimits {
-  size_t message;    /* what may follow a packet's header, both ways */
+  size_t message;    /* a packet's body, both ways; INT32_MAX at most */
   size_t high_water; /* waiting for a slow reader: beyond it, link_commit says false */
-  size_t queue;      /* waiting for a slow reader: beyond it, nothing is accepted */
+  size_t queue;      /* waiting for a slow reader: beyond it, the owner accepts nothing more, and a
+                      * peer that does not read is not read any more by main */
 } LinkLimits;
 
 /* Public to loop.c and to the owner, who may read all of it and set `data` and `limits`. */
@@ -42,7 +47,9 @@ struct Link {
   int fd;         /* owned; -1 until link_open and after link_close */
   int watching;   /* the uv_poll events that are asked for */
   bool ended;     /* nothing more comes: end of file, or a fault */
+  bool end_told;  /* on_end was called */
   bool over_high_water;
+  bool clogged; /* packets wait until the peer has read */
   bool closed;
   const char *fault; /* why the peer is not trusted any more; NULL when it simply closed */
 };
@@ -68,8 +75,8 @@ bool link_commit(Link *link, Packet *packet);
 /* Forgets the packet that was begun; harmless when there is none. */
 void link_rollback(Link *link);
 
-/* Moves what waits on `from`, which was never opened, behind what waits on `link`. False, with both
- * as they were, when memory is short. */
+/* Moves what waits on `from`, which was never opened, behind what waits on `link`; on_drained comes
+ * if it would have. False, with both as they were, when memory is short. */
 bool link_take_queue(Link *link, Link *from);
 
 /* How many bytes wait to be written. */

@@ -17,6 +17,7 @@ enum {
   PROTOCOL_VERSION = 1,
   PACKET_HEADER_SIZE = 16,
   PACKET_CHANNEL_MAX = 0xffff,
+  QUESTION_ID_MAX = 1 << 20, /* so this many questions may be open at once, each way */
 };
 
 /* Which end may send a kind. A packet from the wrong end closes the link. */
@@ -24,8 +25,8 @@ enum { FROM_MAIN = 1, FROM_PEER = 2, FROM_BOTH = FROM_MAIN | FROM_PEER };
 
 /* kind, value, who may send, what `id` is */
 #define PACKET_KINDS(X)                                                                            \
-  X(HELLO, 1, FROM_PEER)   /* first packet of a peer; id: PROTOCOL_VERSION */                      \
-  X(BOOT, 2, FROM_MAIN)    /* first packet of main; body: what to run and how */                   \
+  X(HELLO, 1, FROM_PEER)   /* first packet of a peer, once; id: PROTOCOL_VERSION */                \
+  X(BOOT, 2, FROM_MAIN)    /* first packet of main, once; body: what to run and how */             \
   X(MESSAGE, 3, FROM_BOTH) /* one-way message; id: sender's webContents id, 0 for main */          \
   X(INVOKE, 4, FROM_BOTH)  /* a question; id: chosen by the asker, not in use */                   \
   X(REPLY, 5, FROM_BOTH)   /* its answer; id: the question's */                                    \
