@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * core.link: links to peers. A packet that arrives costs one entry into Lua, on a task that decodes
  * it and goes on into the owner's function. */
-#include "base/log.h"
 #include "bind/bind.h"
 #include "ipc/link.h"
 #include "vm/entry.h"
@@ -10,8 +9,8 @@
 
 static const char LINK[] = "lunette.Link";
 
-/* User values of the userdata: what the owner gave to new(). */
-enum { OWNER = 1, RECEIVERS, ON_END, ON_DRAINED, USER_VALUES = ON_DRAINED };
+/* User values of the userdata: what the owner gave to new(), then to fail(). */
+enum { OWNER = 1, RECEIVERS, ON_END, ON_DRAINED, GIVEN = ON_DRAINED, FAULT, USER_VALUES = FAULT };
 
 /* Added to a kind: the index of its receiver for packets in JSON. */
 enum { JSON_RECEIVERS = 0x100 };
@@ -26,8 +25,15 @@ typedef struct LinkBox {
 
 enum { DEPTH_MAX = 1000 };
 
-static CloneLimits clone_limits(const Link *link) {
-  return (CloneLimits){.size = link->limits.message - PACKET_CHANNEL_MAX, .depth = DEPTH_MAX};
+/* What is read may always be as large as the peer's own packets. */
+static CloneLimits read_limits(const Link *link) {
+  return (CloneLimits){.size = link->limits.message + LINK_OWN_ROOM, .depth = DEPTH_MAX};
+}
+
+static CloneLimits write_limits(const Link *link, const Packet *packet) {
+  bool own = packet->flags & (PACKET_FLAG_INTERNAL | PACKET_FLAG_ERROR);
+  size_t size = link->limits.message + (own ? LINK_OWN_ROOM : 0);
+  return (CloneLimits){.size = size, .depth = DEPTH_MAX};
 }
 
 /* The methods have the metatable as upvalue: one comparison instead of a look-up by name. */
@@ -41,14 +47,12 @@ static LinkBox *check_box(lua_State *L) {
   return NULL;
 }
 
-/* The box of a link that is not closed. */
-static LinkBox *check_open_box(lua_State *L) {
+/* A link that is not closed. */
+static Link *check_link(lua_State *L) {
   LinkBox *box = check_box(L);
   if (!box->link) luaL_error(L, "the link is closed");
-  return box;
+  return box->link;
 }
-
-static Link *check_link(lua_State *L) { return check_open_box(L)->link; }
 
 /* Pushes the function that is the user value `which`, and the owner. */
 static void push_function(lua_State *L, const LinkBox *box, int which) {
@@ -58,15 +62,16 @@ static void push_function(lua_State *L, const LinkBox *box, int which) {
   lua_remove(L, -3);
 }
 
-/* Pushes the values of the body: its clone decoded, or the bytes where Lua decides. Finalisers may
- * run meanwhile: they may close the link, but not wait for a reply, which would move the bytes. */
+/* Pushes the values of the body: its clone decoded, or the text of JSON, which Lua decodes.
+ * Finalisers may run meanwhile: they may close the link, but not wait for a reply, which would move
+ * the bytes. */
 static int push_body(lua_State *L, LinkBox *box, const Packet *packet, const char **error) {
-  if ((packet->flags & PACKET_FLAG_JSON) || packet->kind == PACKET_SEND_TO) {
+  if (packet->flags & PACKET_FLAG_JSON) {
     lua_pushlstring(L, (const char *)packet->body, packet->body_size);
     return 1;
   }
   if (packet->body_size == 0) return 0;
-  CloneLimits limits = clone_limits(box->link);
+  CloneLimits limits = read_limits(box->link);
   box->decoding = true;
   int count =
       clone_read(box->state->clone, L, packet->body, packet->body_size, &limits, NULL, error);
@@ -182,7 +187,7 @@ static int l_new(lua_State *L) {
   LinkBox *box = lua_newuserdatauv(L, sizeof *box, USER_VALUES);
   *box = (LinkBox){.state = state_from(L), .self = LUA_NOREF};
   luaL_setmetatable(L, LINK);
-  for (int i = OWNER; i <= USER_VALUES; i++) {
+  for (int i = OWNER; i <= GIVEN; i++) {
     lua_pushvalue(L, i + 1);
     lua_setiuservalue(L, -2, i);
   }
@@ -192,6 +197,15 @@ static int l_new(lua_State *L) {
   if (!box->link) return luaL_error(L, "not enough memory");
   box->link->data = box;
   return 1;
+}
+
+/* set_receivers(receivers): from the next packet on, as those given to new(). */
+static int l_set_receivers(lua_State *L) {
+  check_box(L);
+  luaL_checktype(L, 2, LUA_TTABLE);
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, RECEIVERS);
+  return 0;
 }
 
 /* open(fd): connects; the descriptor is the link's. Returns true, or nil and the reason. */
@@ -230,11 +244,21 @@ static int l_limits(lua_State *L) {
   };
   for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
     if (lua_getfield(L, 2, fields[i].name) != LUA_TNIL) {
-      *fields[i].limit = (size_t)lua_tointeger(L, -1);
+      lua_Integer limit = lua_tointeger(L, -1);
+      luaL_argcheck(L, limit > 0, 2, fields[i].name);
+      *fields[i].limit = (size_t)limit;
     }
     lua_pop(L, 1);
   }
+  if (link->limits.message > INT32_MAX) link->limits.message = INT32_MAX;
   return 0;
+}
+
+/* A question that came must have its answer, whatever waits: the asker is not read any more until
+ * it reads. The runtime's own packets are few. */
+static bool is_always_taken(const Packet *packet) {
+  return packet->kind == PACKET_REPLY || packet->kind == PACKET_CANCEL ||
+         (packet->flags & PACKET_FLAG_INTERNAL);
 }
 
 /* Reads (kind, flags, id, frame, channel) from stack index 2 on and begins the packet. False, with
@@ -251,7 +275,7 @@ static bool begin_packet(lua_State *L, Link *link, Packet *packet) {
     lua_pushfstring(L, "the channel is longer than %d bytes", PACKET_CHANNEL_MAX);
     return false;
   }
-  if (link_queued(link) > link->limits.queue) {
+  if (link_queued(link) > link->limits.queue && !is_always_taken(packet)) {
     lua_pushfstring(L, "more than %I bytes wait for the receiver already (limit queueSize)",
                     (lua_Integer)link->limits.queue);
     return false;
@@ -271,15 +295,23 @@ static int refuse(lua_State *L) {
   return 2;
 }
 
+/* A link that is closed sends nothing. */
+static int drop(lua_State *L) {
+  lua_pushboolean(L, 0);
+  return 1;
+}
+
 /* send(kind, flags, id, frame, channel, ...): sends the values. Returns true; false when more than
- * the high-water mark waits; nil and the reason, with nothing sent, when it cannot be sent. */
+ * the high-water mark waits, or the link is closed; nil and the reason, with nothing sent, when it
+ * cannot be sent. */
 static int l_send(lua_State *L) {
-  LinkBox *box = check_open_box(L);
+  LinkBox *box = check_box(L);
   Link *link = box->link;
+  if (!link) return drop(L);
   Packet packet;
   int count = lua_gettop(L) - 6;
   if (!begin_packet(L, link, &packet)) return refuse(L);
-  CloneLimits limits = clone_limits(link);
+  CloneLimits limits = write_limits(link, &packet);
   const char *what = packet.kind == PACKET_REPLY ? "result" : "argument";
   if (count > 0 && !clone_write(box->state->clone, L, 7, count, &limits, NULL, what, &link->out)) {
     link_rollback(link);
@@ -291,11 +323,12 @@ static int l_send(lua_State *L) {
 
 /* send_raw(kind, flags, id, frame, channel, body): the same with the body's bytes. */
 static int l_send_raw(lua_State *L) {
-  Link *link = check_link(L);
+  Link *link = check_box(L)->link;
+  if (!link) return drop(L);
   size_t size;
   const char *body = luaL_checklstring(L, 7, &size);
-  if (size > link->limits.message - PACKET_CHANNEL_MAX) {
-    lua_pushfstring(L, "larger than %I bytes (limit messageSize)",
+  if (size > link->limits.message) {
+    lua_pushfstring(L, "could not encode: larger than %I bytes (limit messageSize)",
                     (lua_Integer)link->limits.message);
     return refuse(L);
   }
@@ -313,13 +346,14 @@ static int l_send_raw(lua_State *L) {
 /* wait_reply(id): blocks until the reply to `id` is here. Returns its flags and values, or nil when
  * the link ended first. */
 static int l_wait_reply(lua_State *L) {
-  LinkBox *box = check_open_box(L);
+  LinkBox *box = check_box(L);
   Link *link = box->link;
   Packet packet;
   size_t offset;
   lua_settop(L, 2);
   if (box->decoding) return luaL_error(L, "a finaliser cannot wait while a message is being read");
-  if (link->fd < 0 || !link_wait_reply(link, (uint32_t)luaL_checkinteger(L, 2), &packet, &offset)) {
+  if (!link || link->fd < 0 ||
+      !link_wait_reply(link, (uint32_t)luaL_checkinteger(L, 2), &packet, &offset)) {
     lua_pushnil(L);
     return 1;
   }
@@ -335,9 +369,10 @@ static int l_wait_reply(lua_State *L) {
   return 1 + count;
 }
 
-/* queued(): how many bytes wait to be written. */
-static int l_queued(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)link_queued(check_link(L)));
+/* is_full(): more waits to be written than the high-water mark. */
+static int l_is_full(lua_State *L) {
+  const Link *link = check_link(L);
+  lua_pushboolean(L, link_queued(link) > link->limits.high_water);
   return 1;
 }
 
@@ -347,11 +382,14 @@ static int l_drain(lua_State *L) {
   return 0;
 }
 
-/* is_open(): it has a connection whose other end has not gone. */
-static int l_is_open(lua_State *L) {
-  const Link *link = check_box(L)->link;
-  lua_pushboolean(L, link && link->fd >= 0 && !link->ended);
-  return 1;
+/* fail(reason): the peer broke the protocol. Nothing more is read; on_end follows. */
+static int l_fail(lua_State *L) {
+  Link *link = check_box(L)->link;
+  const char *reason = luaL_checkstring(L, 2);
+  lua_settop(L, 2);
+  lua_setiuservalue(L, 1, FAULT); /* keeps the text */
+  if (link) link_fail(link, reason);
+  return 0;
 }
 
 /* close(), and the collector's end of it. Idempotent. */
@@ -368,14 +406,15 @@ static int l_close(lua_State *L) {
 
 static const luaL_Reg methods[] = {
     {"open", l_open},
+    {"set_receivers", l_set_receivers},
     {"take_queue", l_take_queue},
     {"limits", l_limits},
     {"send", l_send},
     {"send_raw", l_send_raw},
     {"wait_reply", l_wait_reply},
-    {"queued", l_queued},
+    {"is_full", l_is_full},
     {"drain", l_drain},
-    {"is_open", l_is_open},
+    {"fail", l_fail},
     {"close", l_close},
     {NULL, NULL},
 };
@@ -395,6 +434,8 @@ static void set_constants(lua_State *L) {
   lua_setfield(L, -2, "FLAG_JSON");
   lua_pushinteger(L, JSON_RECEIVERS);
   lua_setfield(L, -2, "JSON_RECEIVERS");
+  lua_pushinteger(L, QUESTION_ID_MAX);
+  lua_setfield(L, -2, "QUESTION_ID_MAX");
   lua_pushinteger(L, PROTOCOL_VERSION);
   lua_setfield(L, -2, "PROTOCOL_VERSION");
 }

@@ -5,6 +5,7 @@
 local import = ...
 local Emitter = import "common.emitter"
 local events = import "common.event"
+local guard = import "common.guard"
 local ipc_main = import "main.ipc_main"
 local report = import "common.report"
 local task = import "common.task"
@@ -44,13 +45,15 @@ local function answer_sync(event, value)
   event._answered = true
 end
 
-local SyncEvent = events.class(sender_fields(), { reply = send_to_asker }, function(event, key, value)
+local function assign(event, key, value)
   if key == "returnValue" then
     answer_sync(event, value)
   else
     rawset(event, key, value)
   end
-end)
+end
+
+local SyncEvent = events.class(sender_fields(), { reply = send_to_asker }, assign)
 
 --- A message: every emitter that listens to the channel gets it.
 function M.message(contents, frame, channel, ...)
@@ -67,9 +70,9 @@ function M.find_handler(contents, frame, channel)
   return handler, setmetatable({ sender = contents, _frame = frame }, InvokeEvent)
 end
 
--- One listener of a synchronous question less: when none is left that could answer, the asker is
--- told, instead of left hanging.
-local function listener_ended(event)
+-- One less that could answer a synchronous question. Behind the last one the asker is told, instead
+-- of left hanging.
+local function give_up(event)
   event._running = event._running - 1
   if event._running > 0 or event._answered then return end
   event._answered = true
@@ -77,17 +80,24 @@ local function listener_ended(event)
   event._peer:reply_error(event._id, text:format(event._channel))
 end
 
-local function run_listener(listener, event, ...)
-  local ok, err = xpcall(listener, task.catch, event, ...)
-  if not ok then report.on_uncaught(err, task.take_traceback()) end
-  listener_ended(event)
+-- One listener's run, which ends once: when it returns or raises, or when its task is collected.
+local function run_ended(run)
+  if run.ended then return end
+  run.ended = true
+  give_up(run.event)
 end
 
--- In a task of its own; a guard answers should the task be collected.
+local function run_listener(listener, run, event, ...)
+  local ok, err = xpcall(listener, task.catch, event, ...)
+  if not ok then report.on_uncaught(err, task.take_traceback()) end
+  run_ended(run)
+end
+
 local function start_listener(listener, event, ...)
   event._running = event._running + 1
-  local done, co = task.start(run_listener, listener, event, ...)
-  if done == false then event._peer:guard(event._id, co) end
+  local run = { event = event, ended = false }
+  local done, co = task.start(run_listener, listener, run, event, ...)
+  if done == false then guard(co, run_ended, run) end
 end
 
 local function refuse_unheard(contents, event)
@@ -113,7 +123,7 @@ function M.sync(contents, peer, id, frame, channel, ...)
   heard = each(start_listener, contents.ipc, channel, event, ...) or heard
   heard = each(start_listener, ipc_main.emitter, channel, event, ...) or heard
   if not heard then return refuse_unheard(contents, event) end
-  listener_ended(event)
+  give_up(event)
 end
 
 return M

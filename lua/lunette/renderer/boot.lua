@@ -12,13 +12,16 @@ local report = import "common.report"
 
 local EXIT_FLUSH_MS <const> = 1000
 
+-- How long a page that prints more than main reads waits for it, a line.
+local PRINT_WAIT_MS <const> = 1000
+
 import "common.public" -- every page asks for it: a zygote loads it for all of them
 
 local M = {}
 
 -- The owner of the peer.
 local renderer = {}
-local peer = Peer.new("peer", renderer)
+local peer = Peer.new("peer", renderer, "main")
 
 function renderer:on_message(sender_id, _, channel, ...)
   ipc_renderer.on_message(sender_id, channel, ...)
@@ -40,7 +43,8 @@ local raw_exit = os.exit
 ---@type PageHost
 local host = {
   console = function(level, text)
-    peer:send_internal("console", level, text)
+    local is_taken = peer:send_internal("console", level, text)
+    if not is_taken then peer:drain(PRINT_WAIT_MS) end
   end,
   find_module = function(name)
     return peer:request_sync("find-module", name)
@@ -123,6 +127,9 @@ function renderer:on_boot(options)
 end
 
 renderer.internal = {
+  ["contents-gone"] = function(_, id)
+    ipc_renderer.forget_contents(id)
+  end,
   ["execute-lua"] = function(_, code)
     return world.execute(code)
   end,
