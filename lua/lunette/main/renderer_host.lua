@@ -1,23 +1,46 @@
 --- One renderer process: started, booted over its link, watched, ended.
+---
+--- It has gone when its process has ended, which gives the reason, and its link, whose last packets
+--- come before its end. Either may be told first.
 local import = ...
 local core_child = import "core.child"
 local core_os = import "core.os"
 local loop = import "core.loop"
+local report = import "common.report"
+local task = import "common.task"
 local zygote = import "main.zygote"
 
--- How long a renderer whose link has closed may take to end by itself.
-local GRACE_MS <const> = 500
+-- How long a renderer whose link has closed may take to end by itself, and how long the link of one
+-- that has ended may stay open: somebody else may hold its other end.
+local END_MS <const>, LINK_END_MS <const> = 500, 1000
+
+local LAUNCH_FAILED <const> = 127
 
 ---@class RendererHost
 local RendererHost = { __name = "RendererHost" }
 RendererHost.__index = RendererHost
 
--- The process ended, or never began: told once.
-local function ended(self, reason, code, signal)
-  if self.ended then return end
-  self.ended = true
-  if self._grace then self._grace:close() end
-  self._on_exit(reason, code or 0, signal)
+local function set_timer(self, ms, fn)
+  if self._timer then self._timer:close() end
+  self._timer = ms and loop.timer(ms, 0, fn)
+end
+
+local function conclude(self)
+  local link_end, exit = self._link_end, self._exit
+  if not (link_end and exit) then return end
+  set_timer(self, nil)
+  if self._is_retired then return end
+  self._on_gone { reason = link_end.fault and "crashed" or exit.reason, exitCode = exit.code }
+end
+
+local function process_ended(self, reason, code)
+  self._exit = { reason = reason, code = code }
+  if not self._link_end then
+    set_timer(self, LINK_END_MS, function()
+      self:link_ended()
+    end)
+  end
+  conclude(self)
 end
 
 -- A sandboxed renderer is forked from the zygote. Any other is a program of its own: it sees the
@@ -35,23 +58,34 @@ local function spawn(is_sandboxed, on_exit)
   }
 end
 
---- Starts the renderer process and boots it. `on_exit(reason, code)` is called once, after which
---- nothing of the process is left. Returns nil and the reason when it could not be started.
----@param peer Peer not connected yet
----@param boot table
----@param on_exit fun(reason: string, code: integer)
----@return RendererHost?, string?
-function RendererHost.start(peer, boot, on_exit)
-  local self = setmetatable({ _on_exit = on_exit, ended = false }, RendererHost)
+local function launch(self, peer, boot)
   local child, fd = spawn(boot.sandbox, function(reason, code)
-    ended(self, reason, code)
+    process_ended(self, reason, code)
   end)
   if not child then return nil, fd end
   self._child = child
   local ok, err = peer:boot(fd, boot)
+  if not ok then child:close() end
+  return ok, err
+end
+
+local function fail_launch(self)
+  self._link_end = {}
+  process_ended(self, "launch-failed", LAUNCH_FAILED)
+end
+
+--- Starts a renderer process and boots it. Whoever owns the peer says when that has ended.
+---@param peer Peer not connected yet
+---@param boot table
+---@param on_gone fun(details: {reason: string, exitCode: integer}) called once, never from here,
+---when nothing of the renderer is left
+---@return RendererHost
+function RendererHost.start(peer, boot, on_gone)
+  local self = setmetatable({ _on_gone = on_gone, _is_retired = false }, RendererHost)
+  local ok, err = launch(self, peer, boot)
   if not ok then
-    child:close()
-    return nil, err
+    report.warn("cannot start a renderer: " .. err)
+    task.enqueue(fail_launch, self)
   end
   return self
 end
@@ -59,21 +93,34 @@ end
 --- Its process number: 0 for a moment after the start, until the zygote has told it.
 ---@return integer
 function RendererHost:pid()
-  return self._child:pid()
+  return self._child and self._child:pid() or 0
 end
 
 --- Ends the process at once, by a signal.
 ---@param signal string
 function RendererHost:kill(signal)
-  if not self.ended then self._child:kill(signal) end
+  if self._child and not self._exit then self._child:kill(signal) end
 end
 
---- Its link has closed: it ends by itself, or is killed.
-function RendererHost:expect_end()
-  if self.ended or self._grace then return end
-  self._grace = loop.timer(GRACE_MS, 0, function()
-    self:kill("SIGKILL")
-  end)
+--- Its link has ended: the process does so too, or is made to.
+---@param fault string? how it broke the protocol
+function RendererHost:link_ended(fault)
+  if self._link_end then return end
+  self._link_end = { fault = fault }
+  if fault then
+    self:kill "SIGKILL"
+  elseif not self._exit then
+    set_timer(self, END_MS, function()
+      self:kill "SIGKILL"
+    end)
+  end
+  conclude(self)
+end
+
+--- Its owner has closed the link and wants to hear nothing more.
+function RendererHost:retire()
+  self._is_retired = true
+  self:link_ended()
 end
 
 return RendererHost

@@ -1,7 +1,7 @@
 --- `webContents`: a page and the renderer that runs it, seen from main.
 ---
---- Each load has a renderer process of its own. `_page` counts the loads, so that what belongs to an
---- earlier page is told from what belongs to this one. `_state` is
+--- Each load has a renderer process of its own. `_page` counts the loads, so that what belongs to
+--- an earlier page is told from what belongs to this one. `_state` is
 ---   "new"      no load yet: messages wait in the peer, which has no connection
 ---   "live"     a renderer runs, or boots; messages that it is not ready for wait on its side
 ---   "crashed"  the renderer has gone; messages are dropped until the next load
@@ -17,7 +17,6 @@ local events = import "common.event"
 local ipc_dispatch = import "main.ipc_dispatch"
 local ipc_main = import "main.ipc_main"
 local load_error = import "main.load_error"
-local loop = import "core.loop"
 local page_loader = import "main.page_loader"
 local path = import "common.path"
 local promises = import "common.promise"
@@ -33,9 +32,11 @@ WebContents._example = "win.webContents"
 
 local by_id, last_id = {}, 0
 
--- Emits an event of the web contents: its listeners get an event object, then the arguments.
+-- Emits an event of the web contents: its listeners get an event object, then the arguments. A
+-- destroyed one, maybe by the listener of the event before, has nothing to tell.
 local function announce(self, name, ...)
   local event = events.new { sender = self }
+  if self._state == "destroyed" then return event end
   fire(self, name, event, ...)
   return event
 end
@@ -46,7 +47,7 @@ local function check_alive(self, method)
 end
 
 local function new_peer(self)
-  local peer = Peer.new("main", self)
+  local peer = Peer.new("main", self, ("the renderer of WebContents #%d"):format(self.id))
   peer:configure(self._preferences)
   return peer
 end
@@ -62,26 +63,29 @@ function WebContents._new(preferences)
     _page = 0,
     _url = "",
     _title = "",
+    _is_loading = false,
+    _senders = setmetatable({}, { __mode = "k" }), -- whose pages know that this one can be sent to
   }, WebContents)
   self._peer = new_peer(self)
   by_id[self.id] = self
   return self
 end
 
--- Sending ------------------------------------------------------------------------------------------
+-- Sending
 
 -- A renderer that has gone gets nothing: one warning for each page, and false.
 local function is_dropped(self)
   if self._state ~= "crashed" then return false end
   if self._warned_page ~= self._page then
     self._warned_page = self._page
-    report.warn(("WebContents #%d: its renderer has gone; what is sent to it is dropped"):format(self.id))
+    local text = "WebContents #%d: its renderer has gone; what is sent to it is dropped"
+    report.warn(text:format(self.id))
   end
   return true
 end
 
---- Sends a message to the page. Returns true; false when it was dropped, or when more waits than the
---- high-water mark. Raises when a value cannot be sent.
+--- Sends a message to the page. Returns true; false when it was dropped, or when more waits than
+--- the high-water mark. Raises when a value cannot be sent.
 --- https://www.electronjs.org/docs/latest/api/web-contents#contentssendchannel-args
 ---@param channel string
 ---@return boolean
@@ -152,7 +156,7 @@ function WebContents:postMessage()
   error("WebContents:postMessage is not supported by this version", 2)
 end
 
--- What the renderer says: called by the peer -------------------------------------------------------
+-- What the renderer says: called by the peer
 
 function WebContents:on_message(_, frame, channel, ...)
   ipc_dispatch.message(self, frame, channel, ...)
@@ -164,91 +168,97 @@ function WebContents:on_sync(id, frame, channel, ...)
   ipc_dispatch.sync(self, self._peer, id, frame, channel, ...)
 end
 
-function WebContents:on_send_to(id, channel, flags, body)
+-- A receiver of `sendTo`: nil, after a warning, when there is none.
+local function find_receiver(self, id)
   local receiver = by_id[id]
-  if not receiver then
-    if self._warned_send_to then return end
-    self._warned_send_to = true
-    return report.warn(("ipcRenderer.sendTo: there is no web contents %d"):format(id))
-  end
-  if receiver._state == "live" or receiver._state == "new" then
-    receiver._peer:pass_on(self.id, flags, channel, body)
+  if receiver and receiver._state ~= "crashed" then return receiver end
+  if self._warned_send_to ~= self._page then
+    self._warned_send_to = self._page
+    local text = "WebContents #%d: ipcRenderer.sendTo: there is no page in WebContents #%s; dropped"
+    report.warn(text:format(self.id, id))
   end
 end
 
--- A renderer has gone when both its process has ended, which gives the reason, and its link, whose
--- last packets come before its end.
-local function conclude(self)
-  local link_end, exit = self._link_end, self._exit
-  if not (link_end and exit) then return end
-  local reason = link_end.fault and "crashed" or exit.reason
-  if self._exit_timer then self._exit_timer:close() end
-  self._state, self._host, self._exit_timer = "crashed", nil, nil
-  self._peer:close(reason)
-  self:_gone { reason = reason, exitCode = exit.code }
+--- A message of the page's to another page. That has gone since the page asked for it, if at all.
+function WebContents:on_send_to(id, channel, ...)
+  local receiver = find_receiver(self, id)
+  if not receiver then return end
+  local sent, err = receiver._peer:pass_on(self.id, channel, ...)
+  if sent == nil then
+    report.warn(("WebContents #%d: ipcRenderer.sendTo: %s; dropped"):format(self.id, err))
+  end
+end
+
+-- Pages that send to this one must ask again.
+local function leave_senders(self)
+  for sender in pairs(self._senders) do
+    if sender._state == "live" then sender._peer:send_internal("contents-gone", self.id) end
+    self._senders[sender] = nil
+  end
 end
 
 --- The link has ended: called by the peer, behind the last message.
 function WebContents:on_gone(fault)
-  if self._link_end then return end
-  self._link_end = { fault = fault }
-  if fault then
-    self._host:kill("SIGKILL")
-  elseif not self._exit then
-    self._host:expect_end()
-  end
-  conclude(self)
+  self._host:link_ended(fault)
 end
 
--- How long the link of a process that has ended may stay open: somebody else may hold its end.
-local LINK_END_MS <const> = 1000
+-- Loading
+--
+-- `_load` is the load under way: {promise, url, file | err}. An older one is aborted, without
+-- events; each listener may have started another, or destroyed the window.
 
-local function on_exit(self, page, reason, code)
-  -- A page that is no longer shown tells nothing; nor does one that was closed.
-  if self._page ~= page or self._state == "destroyed" then return end
-  self._exit = { reason = reason, code = code }
-  if not self._link_end then
-    self._exit_timer = loop.timer(LINK_END_MS, 0, function()
-      self:on_gone()
-    end)
-  end
-  conclude(self)
+local function stop_loading(self)
+  self._is_loading = false
+  announce(self, "did-stop-loading")
 end
 
--- Loading ------------------------------------------------------------------------------------------
-
-local function finish_loading(self, outcome, ...)
-  local promise = self._loading
-  self._loading = nil
-  if not promise then return end
-  if outcome == "loaded" then
-    announce(self, "dom-ready")
-    announce(self, "did-finish-load")
-    announce(self, "did-stop-loading")
-    promises.settle(promise, "fulfilled")
-  else
-    local err = ...
-    announce(self, "did-fail-load", err.errno, err.description, err.url)
-    announce(self, "did-stop-loading")
-    promise._handled = true -- as in Electron: nobody has to look at it
-    promises.reject(promise, err)
-  end
+local function finish_load(self)
+  local load = self._load
+  if not load then return end
+  announce(self, "dom-ready")
+  if self._load ~= load then return end
+  self._load = nil
+  announce(self, "did-finish-load")
+  stop_loading(self)
+  promises.settle(load.promise, "fulfilled")
 end
 
+local function reject_load(load, err)
+  load.promise._handled = true -- as in Electron: nobody has to look at it
+  promises.reject(load.promise, err)
+end
+
+local function fail_load(self, err)
+  local load = self._load
+  if not load then return end
+  self._load = nil
+  announce(self, "did-fail-load", err.errno, err.description, err.url)
+  stop_loading(self)
+  reject_load(load, err)
+end
+
+local function abort_load(self, description)
+  local load = self._load
+  self._load = nil
+  if load then reject_load(load, load_error.new("ERR_ABORTED", load.url, description)) end
+end
+
+local function renderer_gone(self, details)
+  self._state, self._host = "crashed", nil
+  self._peer:close(details.reason)
+  leave_senders(self)
+  local text = "the renderer has gone: " .. details.reason
+  fail_load(self, load_error.new("ERR_FAILED", self._url, text))
+  announce(self, "render-process-gone", details)
+  if self._on_process_gone then self._on_process_gone(details) end
+end
+
+-- What belongs to the page that is shown ends.
 local function end_page(self, reason)
   self._page = self._page + 1
   self._peer:close(reason)
-  local host, timer = self._host, self._exit_timer
-  self._host, self._exit_timer = nil, nil
-  if timer then timer:close() end
-  if host then host:expect_end() end
-end
-
-function WebContents:_gone(details)
-  local text = "the renderer has gone: " .. details.reason
-  finish_loading(self, "failed", load_error.new("ERR_FAILED", self._url, text))
-  announce(self, "render-process-gone", details)
-  if self._on_process_gone then self._on_process_gone(details) end
+  if self._host then self._host:retire() end
+  self._host = nil
 end
 
 local function boot_table(self, page, preload)
@@ -267,69 +277,55 @@ local function boot_table(self, page, preload)
   }
 end
 
-local function report_preload(self, preload)
-  if not preload or preload.source then return end
-  report.warn("Unable to load preload script: " .. preload.path)
-  announce(self, "preload-error", preload.path, preload.error)
-end
-
-local function start_renderer(self, page)
+local function start_renderer(self, page, preload)
   if self._state ~= "new" then
     end_page(self, "the page was replaced")
     self._peer = new_peer(self)
   end
-  self._state, self._url = "live", page.url
-  self._link_end, self._exit = nil, nil
-  self._title = path.basename(page.path)
-  local preload = page_loader.read_preload(self._preferences.preload)
-  report_preload(self, preload)
-  local count = self._page
-  local host, err = RendererHost.start(self._peer, boot_table(self, page, preload), function(reason, code)
-    on_exit(self, count, reason, code)
-  end)
-  if host then
-    self._host = host
-    return
-  end
-  report.warn("cannot start a renderer: " .. err)
-  self._link_end = {}
-  task.enqueue(function()
-    on_exit(self, count, "launch-failed", 127)
+  self._state, self._url, self._title = "live", page.url, path.basename(page.path)
+  self._host = RendererHost.start(self._peer, boot_table(self, page, preload), function(details)
+    renderer_gone(self, details)
   end)
 end
 
--- Loads the file in this turn's end, so that listeners added behind the call hear all of it.
-local function load(self, promise, file)
-  if self._loading ~= promise or self._state == "destroyed" then return end
-  announce(self, "did-start-loading")
-  if self._loading ~= promise then return end
-  local page, err = page_loader.read(file)
-  if page then
-    self._file = file
-    start_renderer(self, page)
-  else
-    finish_loading(self, "failed", err)
+local function read_preload(self)
+  local preload = page_loader.read_preload(self._preferences.preload)
+  if preload and not preload.source then
+    report.warn("Unable to load preload script: " .. preload.path)
+    announce(self, "preload-error", preload.path, preload.error)
   end
+  return preload
+end
+
+-- Microtask: listeners that were added behind the call of loadFile hear all of it.
+local function run_load(self, load)
+  if self._load ~= load then return end
+  if not self._is_loading then
+    self._is_loading = true
+    announce(self, "did-start-loading")
+    if self._load ~= load then return end
+  end
+  local page, err = nil, load.err
+  if not err then
+    page, err = page_loader.read(load.file)
+  end
+  if page or not self._file then self._file = load.file end
+  if not page then return fail_load(self, err) end
+  local preload = read_preload(self)
+  if self._load == load then start_renderer(self, page, preload) end
 end
 
 local function start_loading(self, file, err)
-  if self._loading then
-    finish_loading(self, "failed", load_error.new("ERR_ABORTED", self._url, "another load was started"))
-  end
-  local promise = promises.pending()
-  self._loading = promise
-  task.enqueue(function()
-    if err then
-      announce(self, "did-start-loading")
-      return finish_loading(self, "failed", err)
-    end
-    task.start(load, self, promise, file)
-  end)
-  return promise
+  abort_load(self, "another load was started")
+  local url = err and err.url or path.to_file_url(file)
+  local load = { promise = promises.pending(), url = url, file = file, err = err }
+  self._load = load
+  task.enqueue(run_load, self, load)
+  return load.promise
 end
 
---- Loads a page of the app: a .lua file. A promise for did-finish-load; it rejects with {code, errno,
---- url} when the file is missing or does not compile.
+--- Loads a page of the app: a .lua file. A promise for did-finish-load; it rejects with
+--- {code, errno, url} when the file is missing or does not compile.
 --- https://www.electronjs.org/docs/latest/api/web-contents#contentsloadfilefilepath-options
 ---@param file string relative to the app's folder, or absolute
 ---@return Promise
@@ -358,11 +354,9 @@ end
 
 -- Messages of the runtime's own in the renderer; `requests` among them return an answer.
 WebContents.internal = {
-  ["page-loaded"] = function(self)
-    finish_loading(self, "loaded")
-  end,
+  ["page-loaded"] = finish_load,
   ["page-failed"] = function(self, description)
-    finish_loading(self, "failed", load_error.new("ERR_FAILED", self._url, tostring(description)))
+    fail_load(self, load_error.new("ERR_FAILED", self._url, tostring(description)))
   end,
   ["preload-error"] = function(self, file, message)
     report.warn("Unable to load preload script: " .. tostring(file))
@@ -380,9 +374,14 @@ WebContents.internal = {
   ["find-module"] = function(_, name)
     return page_loader.find_module(tostring(name))
   end,
+  ["find-contents"] = function(self, id)
+    local receiver = find_receiver(self, id)
+    if receiver then receiver._senders[self] = true end
+    return receiver ~= nil
+  end,
 }
 
--- What can be asked of it --------------------------------------------------------------------------
+-- What can be asked of it
 
 ---@return string the URL of the page, "" before the first load
 function WebContents:getURL()
@@ -399,7 +398,7 @@ end
 ---@return boolean
 function WebContents:isLoading()
   check_alive(self, "isLoading")
-  return self._loading ~= nil
+  return self._load ~= nil or self._is_loading
 end
 
 ---@return boolean
@@ -433,14 +432,18 @@ function WebContents:_process_id()
 end
 
 function WebContents:_frame_object(frame)
-  self._frames = self._frames and self._frames.page == self._page and self._frames or { page = self._page }
-  self._frames[frame] = self._frames[frame] or web_frame_main.new(self, frame)
-  return self._frames[frame]
+  local frames = self._frames
+  if not frames or frames.page ~= self._page then
+    frames = { page = self._page }
+    self._frames = frames
+  end
+  frames[frame] = frames[frame] or web_frame_main.new(self, frame)
+  return frames[frame]
 end
 
--- Ending -------------------------------------------------------------------------------------------
+-- Ending
 
---- Closes it, and the window that shows it, without asking.
+--- Closes it, as its window's `close` does; without a window, at once.
 function WebContents:close()
   check_alive(self, "close")
   if self._on_close then return self._on_close() end
@@ -450,13 +453,12 @@ end
 --- Ends the renderer; everything that waits for it rejects. Idempotent.
 function WebContents:_destroy()
   if self._state == "destroyed" then return end
-  end_page(self, "destroyed")
-  if self._loading then
-    finish_loading(self, "failed", load_error.new("ERR_ABORTED", self._url, "the window was closed"))
-  end
   self._state = "destroyed"
   by_id[self.id] = nil
-  announce(self, "destroyed")
+  end_page(self, "destroyed")
+  leave_senders(self)
+  abort_load(self, "the window was closed")
+  fire(self, "destroyed", events.new { sender = self })
 end
 
 local M = { class = WebContents }

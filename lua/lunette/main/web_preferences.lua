@@ -1,5 +1,4 @@
 --- `webPreferences`: what may stand in it, and what follows from what.
-local import = ...
 
 local M = {}
 
@@ -41,7 +40,8 @@ end
 local function check_arguments(list, level)
   for i, value in ipairs(list) do
     if type(value) ~= "string" then
-      error(("webPreferences.additionalArguments[%d] must be a string, got %s"):format(i, type(value)), level + 1)
+      local text = "webPreferences.additionalArguments[%d] must be a string, got %s"
+      error(text:format(i, type(value)), level + 1)
     end
   end
 end

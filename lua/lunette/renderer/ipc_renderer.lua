@@ -17,6 +17,9 @@ local M = { ipcRenderer = ipcRenderer }
 ---@type Peer
 local peer
 
+-- Ids of web contents that `sendTo` reaches: main tells when one goes.
+local reachable = {}
+
 --- Sets the link to main.
 function M.connect(main_peer)
   peer = main_peer
@@ -36,20 +39,25 @@ function M.on_message(sender_id, channel, ...)
   Emitter.fire(emitter, channel, setmetatable({ senderId = sender_id }, RendererEvent), ...)
 end
 
+--- A web contents has gone: `sendTo` must ask for it again.
+function M.forget_contents(id)
+  reachable[id] = nil
+end
+
 --- The handler for a question of main, and its event; nil when there is none.
 function M.find_handler(channel)
   local handler = handlers:take(channel)
   if handler then return handler, setmetatable({ senderId = 0 }, RendererEvent) end
 end
 
--- Raises for a first argument that is no channel: the look at it is inlined where every message goes.
+-- Raises for a first argument that is no channel: looking at it is inlined where messages go.
 local function bad_channel(name, channel)
   not_colon(name, ipcRenderer, channel, 3)
   check(name, 1, channel, "string", 3)
 end
 
---- Sends a message to main. Returns true; false when more waits than the high-water mark. Raises when
---- a value cannot be sent.
+--- Sends a message to main. Returns true; false when more waits than the high-water mark. Raises
+--- when a value cannot be sent.
 ---@param channel string
 ---@return boolean
 function ipcRenderer.send(channel, ...)
@@ -73,10 +81,11 @@ end
 ---@return any
 function ipcRenderer.sendSync(channel, ...)
   if type(channel) ~= "string" then bad_channel("ipcRenderer.sendSync", channel) end
-  return peer:ask_sync(0, channel, ...)
+  return peer:ask_sync(0, channel, ...) -- in a tail call: the levels of its errors want it
 end
 
---- Sends a message to the page of another web contents.
+--- Sends a message to the page of another web contents. Returns false when there is none: the first
+--- message to an id asks main, and waits for the answer.
 ---@param id integer its webContents.id
 ---@param channel string
 ---@return boolean
@@ -84,6 +93,8 @@ function ipcRenderer.sendTo(id, channel, ...)
   not_colon("ipcRenderer.sendTo", ipcRenderer, id)
   check("ipcRenderer.sendTo", 1, id, "positive integer")
   check("ipcRenderer.sendTo", 2, channel, "string")
+  reachable[id] = reachable[id] or peer:request_sync("find-contents", id) or nil
+  if not reachable[id] then return false end
   local sent = peer:send_to(id, channel, ...)
   return sent
 end
