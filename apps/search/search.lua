@@ -20,8 +20,9 @@ local LANES <const> = 2
 local BATCH_BYTES <const> = 128 << 10
 local BATCH_FILES <const> = 32
 
--- How many renderers a file may take with it.
+-- How many renderers a file may take with it, and how often each may be lost while nothing gets on.
 local LOSSES <const> = 3
+local LOSSES_IN_VAIN <const> = 10
 
 local Search = {}
 Search.__index = Search
@@ -42,6 +43,7 @@ function Search.new(options)
     renderers = uv.available_parallelism(),
     queue = Queue.new(),
     handed = 0,
+    losses_in_vain = 0,
     finished = finished,
     finish = finish,
     fail = fail,
@@ -52,6 +54,7 @@ end
 function Search:settle(number)
   local counts = self.counts
   counts.done = counts.done + number
+  self.losses_in_vain = 0
   if not self.has_walked or counts.done < counts.found then return end
   self.queue:close()
   self.finish()
@@ -103,15 +106,15 @@ function Search:take_answers(batch, answers)
   self:settle(#batch.files)
 end
 
--- The batch was lost with its renderer: its files are handed out again.
-function Search:give_back(batch)
-  self.counts.handed_again = self.counts.handed_again + #batch.files
+-- The batch was lost with its renderer: its files are handed out again, unless they are to blame.
+function Search:give_back(batch, is_suspect)
   for _, file in ipairs(batch.files) do
-    file.losses = file.losses + 1
-    if file.losses < LOSSES then
-      self.queue:push(file)
-    else
+    file.losses = file.losses + (is_suspect and 1 or 0)
+    if file.losses == LOSSES then
       self:pass_over "lost"
+    else
+      self.counts.handed_again = self.counts.handed_again + 1
+      self.queue:push(file)
     end
   end
 end
@@ -125,34 +128,54 @@ function Search:is_time_to_kill(batch)
 end
 
 -- One lane: hands the renderer a batch after the other until there are none left, or it is gone.
-function Search:serve(contents)
+-- It answers them in their order, so the first that it did not is what it died of, if of any.
+function Search:serve(contents, life)
   for batch in self.next_batch, self do
+    if life.is_over then return self:give_back(batch, false) end
+    life.handed = life.handed + 1
+    local turn = life.handed
     local promise = contents:invoke("search", self.options.words, batch.texts)
     if self:is_time_to_kill(batch) then contents:forcefullyCrashRenderer() end
     local ok, answers = promise:pawait()
     if ok then
+      life.answered = turn
       self:take_answers(batch, answers)
     elseif answers.name == "PeerGoneError" then
-      return self:give_back(batch)
+      return self:give_back(batch, turn == life.answered + 1)
     else
       error(answers, 0)
     end
   end
 end
 
+function Search:on_renderer_gone(contents)
+  self.counts.restarts = self.counts.restarts + 1
+  self.losses_in_vain = self.losses_in_vain + 1
+  if self.losses_in_vain <= LOSSES_IN_VAIN * self.renderers then
+    contents:reload()
+  else
+    self.fail "the renderers do not stay alive"
+  end
+end
+
 -- Each life of a renderer, the first and those after a crash, begins with did-finish-load.
 function Search:open_renderer()
   local contents = BrowserWindow.new({ show = false }).webContents
+  local life = {}
   contents:on("did-finish-load", function()
+    life = { handed = 0, answered = 0 }
     for _ = 1, LANES do
-      lunette.spawn(self.serve, self, contents):catch(self.fail)
+      lunette.spawn(self.serve, self, contents, life):catch(self.fail)
     end
   end)
-  contents:on("render-process-gone", function()
-    self.counts.restarts = self.counts.restarts + 1
-    contents:reload():catch(self.fail)
+  contents:on("did-fail-load", function(_, _, description)
+    if not contents:isCrashed() then self.fail(description) end
   end)
-  contents:loadFile("page.lua"):catch(self.fail)
+  contents:on("render-process-gone", function()
+    life.is_over = true
+    self:on_renderer_gone(contents)
+  end)
+  contents:loadFile "page.lua"
 end
 
 function Search:on_entry(path, kind)
