@@ -50,7 +50,7 @@ function Search.new(options)
   }, Search)
 end
 
--- Another `number` files need nothing any more.
+-- That many more files are done.
 function Search:settle(number)
   local counts = self.counts
   counts.done = counts.done + number
