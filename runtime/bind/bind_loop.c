@@ -124,6 +124,14 @@ static int l_timer_ref(lua_State *L) {
   return 0;
 }
 
+/* spin(us): how long the loop polls before it sleeps. */
+static int l_spin(lua_State *L) {
+  lua_Integer us = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, us >= 0 && us <= 1000000, 1, "microseconds expected, a second at most");
+  state_from(L)->loop->spin = (uint64_t)us * 1000;
+  return 0;
+}
+
 /* stop(): ends the run of the loop after this turn. */
 static int l_stop(lua_State *L) {
   loop_stop(state_from(L)->loop);
@@ -131,7 +139,7 @@ static int l_stop(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"timer", l_timer}, {"signal", l_signal}, {"hold", l_hold}, {"stop", l_stop}, {NULL, NULL},
+    {"timer", l_timer}, {"signal", l_signal}, {"hold", l_hold}, {"spin", l_spin}, {"stop", l_stop}, {NULL, NULL},
 };
 
 static const luaL_Reg timer_methods[] = {

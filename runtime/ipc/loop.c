@@ -4,6 +4,7 @@
 
 #include "ipc/link.h"
 
+#include <poll.h>
 #include <stdlib.h>
 
 enum {
@@ -34,7 +35,22 @@ static void dispatch_ready(Loop *loop) {
 
 static void on_idle(uv_idle_t *idle) { (void)idle; /* its being active is its purpose */ }
 
-static void on_prepare(uv_prepare_t *prepare) { flush_dirty(prepare->data); }
+/* Looks whether something is ready, again and again, before the loop goes to sleep: waking a core
+ * that sleeps takes several times as long as a message. The loop's own poll finds what there is. */
+static void spin(Loop *loop) {
+  int timeout = uv_backend_timeout(&loop->uv);
+  if (timeout == 0) return;
+  uint64_t begun = uv_hrtime(), limit = loop->spin;
+  if (timeout > 0 && limit > (uint64_t)timeout * 1000000) limit = (uint64_t)timeout * 1000000;
+  struct pollfd entry = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+  while (poll(&entry, 1, 0) == 0 && uv_hrtime() - begun < limit) continue;
+}
+
+static void on_prepare(uv_prepare_t *prepare) {
+  Loop *loop = prepare->data;
+  flush_dirty(loop);
+  if (loop->spin > 0) spin(loop);
+}
 
 static void on_check(uv_check_t *check) {
   Loop *loop = check->data;

@@ -1,5 +1,6 @@
 --- What main knows of the app that runs: where it is, what it is called.
 local import = ...
+local command_line = import "main.command_line"
 local core_os = import "core.os"
 local json = import "common.json"
 local path = import "common.path"
@@ -70,6 +71,13 @@ end
 function M.command()
   local command = table.move(M.location, 1, #M.location, 1, {})
   return table.move(M.argv, 2, #M.argv, #command + 1, command)
+end
+
+--- For how many microseconds the loops poll before they sleep: the switch --poll, 0 without it.
+---@return integer
+function M.poll_us()
+  local value = tonumber(command_line.getSwitchValue "poll")
+  return value and math.tointeger(math.max(0, math.min(value // 1, 1000000))) or 0
 end
 
 --- A path of the app's, made absolute.

@@ -1,6 +1,7 @@
 --- The life of the app: ready, windows, quit, exit, and the order of their events.
 local import = ...
 local Emitter = import "common.emitter"
+local app_info = import "main.app_info"
 local events = import "common.event"
 local loop = import "core.loop"
 local process = import "common.process"
@@ -50,6 +51,7 @@ end
 function M.set_ready()
   if ready or finished then return end
   ready = true
+  loop.spin(app_info.poll_us())
   M.announce "will-finish-launching"
   M.announce "ready"
   promises.settle(ready_promise, "fulfilled")

@@ -271,6 +271,7 @@ local function boot_table(self, page, preload)
     contextIsolation = preferences.contextIsolation,
     codec = preferences.codec,
     limits = preferences.limits,
+    poll = app_info.poll_us(),
     additionalArguments = preferences.additionalArguments,
     argv = app_info.argv,
     appPath = app_info.dir,

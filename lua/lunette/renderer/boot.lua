@@ -110,6 +110,7 @@ function renderer:on_boot(options)
     argv = options.argv,
   }
   peer:configure(options)
+  loop.spin(options.poll)
   world = worlds[options.contextIsolation]
   if options.contextIsolation then context_bridge.open(options, host) end
   page.open(options, host, function()
