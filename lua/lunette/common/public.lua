@@ -5,7 +5,7 @@ local json = import "common.json"
 local timers = import "common.timers"
 
 local M = {
-  Promise = import("common.promise").Promise,
+  Promise = import "common.combinators",
   async = async.async,
   spawn = async.spawn,
   sleep = async.sleep,
