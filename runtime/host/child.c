@@ -123,12 +123,12 @@ static int start_linked(pid_t *pid, const ChildOptions *options, int link_fd) {
 
 /* Watching */
 
-/* False while the child runs. Cannot block. */
-static bool reap(Child *child, ChildExit *how) {
+/* False while the child runs, with `flags` WNOHANG; with 0 it waits for the end. */
+static bool reap(Child *child, int flags, ChildExit *how) {
   siginfo_t info = {0};
   int result;
   do {
-    result = waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED | WNOHANG);
+    result = waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED | flags);
   } while (result != 0 && errno == EINTR);
   *how = (ChildExit){0};
   if (result != 0) return true; /* ECHILD: somebody was faster */
@@ -150,7 +150,7 @@ static void on_end(uv_poll_t *watcher, int status, int events) {
   (void)status, (void)events;
   Child *child = watcher->data;
   ChildExit how;
-  if (!reap(child, &how)) return;
+  if (!reap(child, WNOHANG, &how)) return;
   close_watcher(child);
   if (child->on_exit) child->on_exit(child, how);
 }
@@ -258,9 +258,14 @@ void child_ref(Child *child) { uv_ref((uv_handle_t *)&child->watcher); }
 
 void child_unref(Child *child) { uv_unref((uv_handle_t *)&child->watcher); }
 
-static void await_end(const Child *child) {
+/* Whether the child's end is there, which a killed one's is soon. */
+static bool await_end(const Child *child) {
   struct pollfd ready = {.fd = child->fd, .events = POLLIN};
-  while (poll(&ready, 1, KILL_PATIENCE) < 0 && errno == EINTR) continue;
+  int count;
+  do {
+    count = poll(&ready, 1, KILL_PATIENCE);
+  } while (count < 0 && errno == EINTR);
+  return count > 0;
 }
 
 void child_close(Child *child) {
@@ -269,8 +274,9 @@ void child_close(Child *child) {
   if (child->pid == 0) child->early_signal = SIGKILL; /* it is reaped when it is there */
   if (child->fd < 0) return;
   child_kill(child, SIGKILL);
-  await_end(child);
-  if (reap(child, &how)) {
+  /* The descriptor may be ready an instant before the status is: then waiting cannot last. */
+  if (await_end(child)) {
+    reap(child, 0, &how);
     close_watcher(child);
   } else {
     child_ref(child); /* stuck in the kernel: it is reaped when it comes out */

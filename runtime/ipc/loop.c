@@ -8,7 +8,8 @@
 #include <stdlib.h>
 
 enum {
-  PACKETS_PER_ROUND = 8,            /* of one link, before the next link has its round */
+  PACKETS_PER_ROUND = 8, /* of one link, before the next link has its round */
+  SETTLE_LIMIT = 1000 * 1000 * 1000,
   DEFAULT_BUDGET = 4 * 1000 * 1000, /* 4 ms: a quarter of a frame */
 };
 
@@ -54,6 +55,7 @@ static void on_prepare(uv_prepare_t *prepare) {
 
 static void on_check(uv_check_t *check) {
   Loop *loop = check->data;
+  if (loop->closing) return;
   dispatch_ready(loop);
   flush_dirty(loop);
   if (list_empty(&loop->ready)) {
@@ -90,6 +92,18 @@ int loop_start(Loop *loop) {
 void loop_run(Loop *loop) { uv_run(&loop->uv, UV_RUN_DEFAULT); }
 
 void loop_stop(Loop *loop) { uv_stop(&loop->uv); }
+
+bool loop_settle(Loop *loop) {
+  loop->closing = true;
+  if (!loop->started) return true;
+  uint64_t deadline = uv_hrtime() + SETTLE_LIMIT;
+  struct pollfd entry = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
+  while (loop->uv.active_reqs.count > 0 && uv_hrtime() < deadline) {
+    poll(&entry, 1, 10);
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+  }
+  return loop->uv.active_reqs.count == 0;
+}
 
 static void close_handle(uv_handle_t *handle, void *unused) {
   (void)unused;

@@ -20,6 +20,7 @@ typedef struct Loop {
   uv_check_t check;
   uv_idle_t idle; /* active while packets wait, so that poll does not sleep on them */
   bool started;
+  bool closing; /* nothing is dispatched any more */
 } Loop;
 
 /* Makes a loop that is not started: it may be named, but nothing may run on it. NULL when memory is
@@ -35,6 +36,11 @@ void loop_run(Loop *loop);
 
 /* Ends loop_run after the turn under way. */
 void loop_stop(Loop *loop);
+
+/* Nothing is dispatched from now on; waits for the requests that libuv's threads still work on, as
+ * their memory may be a Lua state's. False when they are not done after a second: a file system may
+ * hang for ever. Harmless before loop_start. */
+bool loop_settle(Loop *loop);
 
 /* Closes every handle that is still open on the loop, waits for their close callbacks, and frees
  * it. NULL is allowed. All links must have been closed. */

@@ -150,7 +150,7 @@ void entry_leave(State *state) {
 }
 
 TaskStatus entry_call(State *state, int count) {
-  lua_State *L = state->L, *task = entry_begin(state);
+  lua_State *L = state->L, *task = state->loop->closing ? NULL : entry_begin(state);
   if (!task || !lua_checkstack(task, count + 1)) {
     lua_pop(L, count + 1);
     return TASK_FAILED;
@@ -236,6 +236,7 @@ int entry_luv_call(lua_State *L, int count, int results, int flags) {
   (void)flags; /* how to report is decided by HOOK_UNCAUGHT, and nothing here exits */
   State *state = state_from(L);
   if (L != state->L) lua_xmove(L, state->L, count + 1);
-  if (results == 0) return entry_call(state, count) == TASK_FAILED ? -LUA_ERRRUN : 0;
+  if (results == 0 || state->loop->closing)
+    return entry_call(state, count) == TASK_FAILED ? -LUA_ERRRUN : 0;
   return call_for_results(state, L, count);
 }

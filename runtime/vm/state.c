@@ -2,6 +2,7 @@
  * A Lua state of Lunette with all that belongs to it. */
 #include "vm/state.h"
 
+#include "base/log.h"
 #include "vm/entry.h"
 #include "vm/loader.h"
 
@@ -35,6 +36,12 @@ static int open_all(lua_State *L) {
   return 0;
 }
 
+static void release(State *state) {
+  if (state->L) lua_close(state->L);
+  clone_context_free(state->clone);
+  free(state);
+}
+
 State *state_new(Loop *loop) {
   State *state = calloc(1, sizeof *state);
   if (!state) return NULL;
@@ -50,7 +57,7 @@ State *state_new(Loop *loop) {
   lua_gc(state->L, LUA_GCGEN, 0, 0);
   return state;
 fail:
-  state_free(state);
+  release(state);
   return NULL;
 }
 
@@ -68,9 +75,11 @@ static void leave_worlds(State *state) {
 void state_free(State *state) {
   if (!state) return;
   leave_worlds(state);
-  if (state->L) lua_close(state->L);
-  clone_context_free(state->clone);
-  free(state);
+  if (loop_settle(state->loop)) {
+    release(state);
+  } else {
+    log_warn("a request to the system hangs: its memory is not freed");
+  }
 }
 
 State *state_from(lua_State *L) {
