@@ -94,12 +94,13 @@ end
 -- A later instance has left `bytes`; anybody of this user may have.
 local function on_second_instance(bytes)
   local argv, cwd, data = clone.decode(bytes)
-  if type(argv) ~= "table" or type(cwd) ~= "string" then return end
+  if type(argv) ~= "table" or type(cwd) ~= "string" or type(data) ~= "string" then return end
   lifecycle.when_ready():andThen(function()
-    lifecycle.announce("second-instance", argv, cwd, data)
+    lifecycle.announce("second-instance", argv, cwd, (clone.decode(data)))
   end)
 end
 
+---@param data string encoded
 local function acquire(data)
   local id = app_info.name .. ":" .. app_info.dir
   local message = clone.encode(app_info.argv, core_os.cwd() or "", data)
@@ -113,11 +114,12 @@ end
 function app.requestSingleInstanceLock(data)
   not_colon("requestSingleInstanceLock", data)
   if lifecycle.lock then return true end
-  local ok, first, lock, code = pcall(acquire, data)
-  if not ok then error("app.requestSingleInstanceLock: " .. first, 2) end
+  local ok, bytes = pcall(clone.encode, data)
+  if not ok then error("app.requestSingleInstanceLock: " .. bytes, 2) end
+  local first, lock, code = acquire(bytes)
   if code == "E2BIG" then
     report.warn "app.requestSingleInstanceLock: the data is larger than 32 MiB and is dropped"
-    first, lock = acquire()
+    first, lock = acquire(clone.encode())
   end
   if first == nil then
     report.warn("app.requestSingleInstanceLock: " .. lock)

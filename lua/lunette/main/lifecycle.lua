@@ -63,12 +63,15 @@ function M.window_opened()
 end
 
 local function finish(code)
-  if finished then return end
   finished = true
   M.exit_code = code
   M.announce("quit", code)
   Emitter.fire(process.emitter, "exit", code)
-  loop.stop()
+end
+
+-- False when a listener of the event prevents it, or has ended the app at once.
+local function is_agreed(name)
+  return not finished and not M.announce(name).defaultPrevented and not finished
 end
 
 -- Every window is asked, also when one has refused. False when some are left.
@@ -84,10 +87,11 @@ end
 function M.quit()
   if quitting or finished then return end
   quitting = true
-  local refused = M.announce("before-quit").defaultPrevented or not close_windows()
-  refused = refused or M.announce("will-quit").defaultPrevented
+  local agreed = is_agreed "before-quit" and close_windows() and is_agreed "will-quit"
   quitting = false
-  if not refused then finish(process.exit_code) end
+  if not agreed then return end
+  finish(process.exit_code)
+  loop.stop()
 end
 
 --- Ends the app at once: no window is asked.
@@ -98,7 +102,9 @@ function M.exit(code)
   for _, window in ipairs(M.get_windows()) do
     window:_destroy()
   end
+  if finished then return end -- by a listener of closed
   finish(code)
+  loop.stop()
 end
 
 --- A window was closed; `count` are left.
