@@ -1,11 +1,14 @@
 -- SPDX-License-Identifier: MIT
--- The page that asks and measures; what, is its last argument.
+-- The page that asks and measures. Its last arguments: how much of it, from 0 to 1, and what.
 local lunette = require "lunette"
 local ipc = lunette.ipcRenderer
 local stats = require "stats"
 
 local LOGIN = { email = "a@b.c", password = "secret", n = 42 }
-local OPEN <const>, MESSAGES <const> = 1000, 200000
+local argv = lunette.process.argv
+local mode, scale = argv[#argv], tonumber(argv[#argv - 1])
+local OPEN <const>, MESSAGES <const> = 1000, stats.scaled(200000, scale)
+local CALLS <const>, ECHOES <const>, WARM_UP <const> = 20000, 60, 2000
 
 local function now_us()
   return lunette.process.hrtime() / 1e3
@@ -34,7 +37,7 @@ local function pipelined()
       end
     end)
   end
-  lunette.Promise.all(workers):await()
+  for _, worker in ipairs(workers) do worker:await() end
   return { v = MESSAGES / (now_us() - begun) * 1e6 }
 end
 
@@ -55,14 +58,14 @@ function modes.rtt()
   local function call()
     ipc.invoke("login", LOGIN):await()
   end
-  return { rtt_us = sample(call, 2000, 20000) }
+  return { rtt_us = sample(call, WARM_UP, stats.scaled(CALLS, scale)) }
 end
 
 function modes.sync()
   local function call()
     ipc.sendSync("login-sync", LOGIN)
   end
-  return { sync_us = sample(call, 2000, 20000) }
+  return { sync_us = sample(call, WARM_UP, stats.scaled(CALLS, scale)) }
 end
 
 function modes.full()
@@ -70,8 +73,11 @@ function modes.full()
   local function echo()
     assert(#ipc.invoke("echo", text):await() == #text)
   end
-  return { pipelined_per_s = pipelined(), oneway_per_s = oneway(), mib_echo_us = sample(echo, 5, 60) }
+  return {
+    pipelined_per_s = pipelined(),
+    oneway_per_s = oneway(),
+    mib_echo_us = sample(echo, 5, stats.scaled(ECHOES, scale)),
+  }
 end
 
-local argv = lunette.process.argv
-ipc.send("done", modes[argv[#argv]]())
+ipc.send("done", modes[mode]())

@@ -1,0 +1,3 @@
+-- SPDX-License-Identifier: MIT
+-- The least script, for Lunette and for lua5.4.
+print "hello, world"
