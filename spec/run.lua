@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: MIT
--- Runs the specs by busted, inside the executable: `lunette spec/run.lua [busted's options] [paths]`.
+-- Runs the specs by busted, inside the executable: `lunette spec/run.lua [options] [paths]`.
 package.path = "./?.lua;" .. package.path
 require "busted.runner" { standalone = false }
 os.exit(0)

@@ -6,7 +6,10 @@ describe("ipcMain", function()
       ["main.lua"] = [[
         local lunette = require "lunette"
         lunette.ipcMain.handle("add", function(_, a, b) return a + b end)
-        lunette.ipcMain.on("done", function(_, sum) print(sum, math.type(sum)) lunette.app.quit() end)
+        lunette.ipcMain.on("done", function(_, sum)
+          print(sum, math.type(sum))
+          lunette.app.quit()
+        end)
         lunette.app.whenReady():await()
         lunette.BrowserWindow.new():loadFile("page.lua")
       ]],

@@ -1,5 +1,5 @@
---- Gives the public table of an unsandboxed state its `uv`: luv is opened when it is first asked for,
---- as most programs never do.
+--- Gives the public table of an unsandboxed state its `uv`: luv is opened when it is first asked
+--- for, as most programs never do.
 local import = ...
 
 ---@param public table

@@ -20,7 +20,7 @@ local function spawn(fn, ...)
   return promise
 end
 
---- Calls fn(...) in a coroutine; the promise for its results. It runs until its first await at once.
+--- Calls fn(...) in a coroutine, until its first await at once; the promise for its results.
 ---@param fn function
 ---@return Promise
 function M.spawn(fn, ...)
@@ -66,7 +66,9 @@ function M.generator(fn)
   return function(...)
     if raw.status(co) == "dead" then return nil end
     local core = import "core.task"
-    if core.is_waiting(co) then error("the generator's body awaits already for another caller", 2) end
+    if core.is_waiting(co) then
+      error("the generator's body awaits already for another caller", 2)
+    end
     return step(co, raw.resume(co, ...))
   end
 end

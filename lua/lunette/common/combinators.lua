@@ -6,7 +6,6 @@ local promises = import "common.promise"
 
 local Promise = promises.Promise
 
--- What the combined promise needs to hear of one of its inputs, in place and without a promise between.
 local function watch(value, on_fulfilled, on_rejected)
   Promise.resolve(value):andThen(on_fulfilled, on_rejected)
 end
@@ -95,7 +94,8 @@ function Promise.any(list)
       settled()
     end)
   end, function()
-    local err = { name = "AggregateError", message = "all promises were rejected", errors = reasons }
+    local message = "all promises were rejected"
+    local err = { name = "AggregateError", message = message, errors = reasons }
     reject(setmetatable(err, AggregateError))
   end)
   return combined

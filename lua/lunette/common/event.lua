@@ -40,7 +40,7 @@ local function abort(event)
   Emitter.fire(signal, "abort", M.new())
 end
 
---- Makes a class of events with lazily computed fields: `fields[name](event)` is called when a field
+--- Makes a class of events with lazy fields: `fields[name](event)` is called when a field
 --- that is not there is read, and what it returns is kept.
 ---@param fields table<string, fun(event): any>
 ---@param methods table<string, function>

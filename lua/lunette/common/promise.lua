@@ -1,9 +1,9 @@
 --- Promises of any number of values, and awaiting them in any coroutine.
 ---
---- Every invoke makes a promise, so it is one table of eight fields, made at once: its value (or, when
---- there is not exactly one, the packed values in `_more`) and its first reaction. A reaction is a
---- triple (fn, a, b) that becomes the microtask fn(a, b) when the promise settles; a waiting coroutine
---- is the triple (wake, coroutine, number of the wait). Further ones are in `_others`.
+--- Every invoke makes a promise, so it is one table of eight fields, made at once: its value (or,
+--- when there is not exactly one, the packed values in `_more`) and its first reaction. A reaction is
+--- a triple (fn, a, b) that becomes the microtask fn(a, b) when the promise settles; a waiting
+--- coroutine is the triple (wake, coroutine, number of the wait). Further ones are in `_others`.
 local import = ...
 local arguments = import "common.arguments"
 local core = import "core.task"
@@ -13,7 +13,8 @@ local report = import "common.report"
 local task = import "common.task"
 
 local wait_begin, wake, is_cancelled = core.wait_begin, core.wake, core.is_cancelled
-local catch, take_traceback, start, enqueue = task.catch, task.take_traceback, task.start, task.enqueue
+local catch, take_traceback = task.catch, task.take_traceback
+local start, enqueue = task.start, task.enqueue
 local unpack, yield, AWAITS = table.unpack, coroutine.yield, task.AWAITS
 
 ---@class Promise
@@ -215,7 +216,8 @@ function Promise:andThen(on_fulfilled, on_rejected)
   arguments.check("Promise:andThen", 1, on_fulfilled, "callable|nil")
   arguments.check("Promise:andThen", 2, on_rejected, "callable|nil")
   local child = new_pending()
-  add_reaction(self, react, { child = child, fulfilled = on_fulfilled, rejected = on_rejected }, self)
+  local reaction = { child = child, fulfilled = on_fulfilled, rejected = on_rejected }
+  add_reaction(self, react, reaction, self)
   return child
 end
 
@@ -405,10 +407,10 @@ end
 function Promise.delay(ms, ...)
   arguments.check("Promise.delay", 1, ms, "milliseconds")
   local self = new_pending()
-  local values = table.pack(...)
+  local packed = table.pack(...)
   local timer = loop.timer(arguments.to_milliseconds(ms), 0, function()
     self._timer:close()
-    settle(self, "fulfilled", unpack(values, 1, values.n))
+    settle(self, "fulfilled", unpack(packed, 1, packed.n))
   end)
   self._timer = timer
   self._on_cancel = function()

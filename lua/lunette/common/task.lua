@@ -21,7 +21,7 @@ M.start = core.start
 -- The queue: three slots a microtask, so that none costs a table.
 local queue, head, tail = {}, 0, 0
 
---- Calls fn(a, b) at the end of this turn, after those that were queued before. `fn` must not raise.
+--- Calls fn(a, b) at the end of this turn, after those that were queued before; it must not raise.
 ---@param fn function
 function M.enqueue(fn, a, b)
   if head == tail then core.schedule() end
@@ -63,7 +63,7 @@ end
 -- The traceback of the error that `catch` saw last: whoever called xpcall takes it at once.
 local caught
 
---- A message handler for xpcall that keeps the error as it is, and its traceback for `take_traceback`.
+--- A message handler for xpcall: keeps the error as it is, and its traceback for `take_traceback`.
 function M.catch(err)
   caught = traceback("", 2):sub(2)
   return err

@@ -28,7 +28,8 @@ for _, name in ipairs { "write", "try_write", "udp_send", "udp_try_send", "write
   if fn then
     uv[name] = function(handle, data, ...)
       if type(data) == "table" and #data == 0 then
-        error(("uv.%s: bad argument #2 (an empty table; give a string, or a table of strings)"):format(name), 2)
+        local text = "uv.%s: bad argument #2 (an empty table; give a string, or a table of strings)"
+        error(text:format(name), 2)
       end
       return fn(handle, data, ...)
     end
