@@ -73,8 +73,8 @@ local function environment(extra)
 end
 
 --- Starts a process. Returns a handle: pid, write(text), close_input(), kill(signal), output() (what
---- came --- so far), wait() -> {stdout, stderr, status, signal}. wait() raises when the deadline passes, and
---- the process is killed then.
+--- came so far), wait() -> {stdout, stderr, status, signal}. wait() raises when the deadline
+--- passes, and the process is killed then.
 ---@param path string
 ---@param args string[]
 ---@param options {cwd: string?, env: table?, deadline: integer?}?

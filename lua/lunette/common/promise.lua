@@ -1,8 +1,8 @@
 --- Promises of any number of values, and awaiting them in any coroutine.
 ---
 --- Every invoke makes a promise, so it is one table of eight fields, made at once: its value (or,
---- when there is not exactly one, the packed values in `_more`) and its first reaction. A reaction is
---- a triple (fn, a, b) that becomes the microtask fn(a, b) when the promise settles; a waiting
+--- when there is not exactly one, the packed values in `_more`) and its first reaction. A reaction
+--- is a triple (fn, a, b) that becomes the microtask fn(a, b) when the promise settles; a waiting
 --- coroutine is the triple (wake, coroutine, number of the wait). Further ones are in `_others`.
 local import = ...
 local arguments = import "common.arguments"
