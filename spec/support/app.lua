@@ -72,8 +72,8 @@ local function environment(extra)
   return list
 end
 
---- Starts a process. Returns a handle: pid, write(text), close_input(), kill(signal), output() (what
---- came so far), wait() -> {stdout, stderr, status, signal}. wait() raises when the deadline
+--- Starts a process. Returns a handle: pid, write(text), close_input(), kill(signal), output() (all
+--- so far), wait() -> {stdout, stderr, status, signal}. wait() raises when the deadline
 --- passes, and the process is killed then.
 ---@param path string
 ---@param args string[]
