@@ -263,7 +263,8 @@ static bool is_always_taken(const Packet *packet) {
 
 /* Reads (kind, flags, id, frame, channel) from stack index 2 on and begins the packet. False, with
  * the reason pushed, when that fails. */
-static bool begin_packet(lua_State *L, Link *link, Packet *packet) {
+static bool begin_packet(lua_State *L, LinkBox *box, Packet *packet) {
+  Link *link = box->link;
   *packet = (Packet){
       .kind = (PacketKind)luaL_checkinteger(L, 2),
       .flags = (uint8_t)luaL_checkinteger(L, 3),
@@ -273,6 +274,10 @@ static bool begin_packet(lua_State *L, Link *link, Packet *packet) {
   packet->channel = luaL_checklstring(L, 6, &packet->channel_size);
   if (packet->channel_size > PACKET_CHANNEL_MAX) {
     lua_pushfstring(L, "the channel is longer than %d bytes", PACKET_CHANNEL_MAX);
+    return false;
+  }
+  if (packet->kind == PACKET_SYNC && box->decoding) {
+    lua_pushliteral(L, "a finaliser cannot wait while a message is being read");
     return false;
   }
   if (link_queued(link) > link->limits.queue && !is_always_taken(packet)) {
@@ -310,7 +315,7 @@ static int l_send(lua_State *L) {
   if (!link) return drop(L);
   Packet packet;
   int count = lua_gettop(L) - 6;
-  if (!begin_packet(L, link, &packet)) return refuse(L);
+  if (!begin_packet(L, box, &packet)) return refuse(L);
   CloneLimits limits = write_limits(link, &packet);
   const char *what = packet.kind == PACKET_REPLY ? "result" : "argument";
   if (count > 0 && !clone_write(box->state->clone, L, 7, count, &limits, NULL, what, &link->out)) {
@@ -323,7 +328,8 @@ static int l_send(lua_State *L) {
 
 /* send_raw(kind, flags, id, frame, channel, body): the same with the body's bytes. */
 static int l_send_raw(lua_State *L) {
-  Link *link = check_box(L)->link;
+  LinkBox *box = check_box(L);
+  Link *link = box->link;
   if (!link) return drop(L);
   size_t size;
   const char *body = luaL_checklstring(L, 7, &size);
@@ -333,7 +339,7 @@ static int l_send_raw(lua_State *L) {
     return refuse(L);
   }
   Packet packet;
-  if (!begin_packet(L, link, &packet)) return refuse(L);
+  if (!begin_packet(L, box, &packet)) return refuse(L);
   if (!buf_append(&link->out, body, size)) {
     link_rollback(link);
     lua_pushliteral(L, "not enough memory");
@@ -351,7 +357,6 @@ static int l_wait_reply(lua_State *L) {
   Packet packet;
   size_t offset;
   lua_settop(L, 2);
-  if (box->decoding) return luaL_error(L, "a finaliser cannot wait while a message is being read");
   if (!link || link->fd < 0 ||
       !link_wait_reply(link, (uint32_t)luaL_checkinteger(L, 2), &packet, &offset)) {
     lua_pushnil(L);

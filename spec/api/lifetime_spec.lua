@@ -1,0 +1,340 @@
+--- No process outlives its app, signals end it in order, and finalisers may run at any moment.
+local app = require "spec.support.app"
+local lunette = require "lunette"
+local uv = lunette.uv
+
+local MARK <const> = "LUNETTE_SPEC_MARK"
+local last_mark = 0
+
+-- The processes that were started with this mark in their environment, and live.
+local function marked(mark)
+  local list, wanted = {}, ("\0%s=%s\0"):format(MARK, mark)
+  local request = assert(uv.fs_scandir "/proc")
+  for name in function() return uv.fs_scandir_next(request) end do
+    local file = name:find "^%d+$" and io.open("/proc/" .. name .. "/environ")
+    if file then
+      local environment = "\0" .. (file:read "a" or "") .. "\0"
+      file:close()
+      if environment:find(wanted, 1, true) and app.is_alive(tonumber(name)) then
+        list[#list + 1] = tonumber(name)
+      end
+    end
+  end
+  return list
+end
+
+-- Starts an app of these files; it and all that it starts carry the mark `process.mark`.
+local function start(files, args, path)
+  last_mark = last_mark + 1
+  local mark = ("%d-%d"):format(lunette.process.pid, last_mark)
+  local dir = app.folder(files)
+  local line = path and { app.executable, dir } or { dir }
+  table.move(args or {}, 1, #(args or {}), #line + 1, line)
+  local process = app.spawn(path or app.executable, line, { env = { [MARK] = mark } })
+  process.mark, process.dir = mark, dir
+  return process
+end
+
+local function wait_for_output(process, text)
+  app.wait_until(function()
+    return process.output():find(text, 1, true)
+  end, text)
+end
+
+local function gone_within(mark, ms)
+  app.wait_until(function()
+    return #marked(mark) == 0
+  end, ("the end of all processes within %d ms"):format(ms), ms)
+end
+
+local MAIN = [[
+  local lunette = require "lunette"
+  local app, BrowserWindow = lunette.app, lunette.BrowserWindow
+  local function say(text) print(text) io.stdout:flush() end
+  local function open(preferences)
+    app.whenReady():await()
+    local win = BrowserWindow.new { webPreferences = preferences }
+    win:loadFile("page.lua")
+    return win
+  end
+  lunette.ipcMain.on("say", function(_, text) say(text) end)
+]]
+
+local HUNG = "require('lunette').ipcRenderer.send('say', 'now') require('lunette').sleep(0) "
+  .. "while true do end"
+
+describe("when main is killed, no process is left after a second:", function()
+  -- Main code and page code; main or the page prints "now" at the moment. `count`: how many
+  -- processes there are then at least.
+  local moments = {
+    ["while it boots"] = { "open()", at_once = true },
+    ["while its script runs"] = { "say 'now' while true do end" },
+    ["while it starts renderers"] = {
+      "for i = 1, 1000 do open() if i == 5 then say 'now' end lunette.sleep(0) end",
+    },
+    ["while it loads a page"] = {
+      "open().webContents:on('did-start-loading', function() say 'now' end)",
+    },
+    ["with fifty windows"] = {
+      [[local list = {}
+      app.whenReady():await()
+      for i = 1, 50 do list[i] = BrowserWindow.new():loadFile "page.lua" end
+      for i = 1, 50 do list[i]:await() end
+      say 'now']],
+      count = 51,
+    },
+    ["in the middle of an invoke"] = {
+      "lunette.ipcMain.handle('x', function() say 'now' lunette.sleep(1e6) end) open()",
+      "require('lunette').ipcRenderer.invoke('x'):await()",
+    },
+    ["in the middle of a sendSync"] = {
+      "lunette.ipcMain.on('x', function() say 'now' lunette.sleep(1e6) end) open()",
+      "require('lunette').ipcRenderer.sendSync('x')",
+    },
+    ["with a page in an endless loop"] = { "open()", HUNG, count = 2 },
+    ["with a page in an endless loop, without a sandbox"] = { "open { sandbox = false }", HUNG },
+    ["with a page that floods it"] = {
+      "lunette.ipcMain.once('flood', function() say 'now' end) open()",
+      [[local lunette = require "lunette"
+      while true do
+        if not lunette.ipcRenderer.send("flood", ("x"):rep(10000)) then
+          lunette.ipcRenderer.drained():await()
+        end
+      end]],
+    },
+    ["while it quits"] = {
+      "app.on('before-quit', function() say 'now' while true do end end) open() app.quit()",
+    },
+    ["with pages that never end their preload"] = {
+      "open { preload = 'page.lua' }",
+      HUNG,
+    },
+  }
+
+  for what, moment in pairs(moments) do
+    for _, flag in ipairs { "", "--no-zygote" } do
+      it(what .. (flag == "" and "" or ", each started by itself"), function()
+        local files = { ["main.lua"] = MAIN .. moment[1], ["page.lua"] = moment[2] or "" }
+        local process = start(files, { flag })
+        if not moment.at_once then wait_for_output(process, "now") end
+        assert.is_true(#marked(process.mark) >= (moment.count or 0))
+        process.kill "sigkill"
+        gone_within(process.mark, 1000)
+        assert.equal(9, process.wait().signal)
+        app.remove(process.dir)
+      end)
+    end
+  end
+end)
+
+describe("an app that ends", function()
+  it("leaves no process either", function()
+    local process = start {
+      ["main.lua"] = MAIN .. [[
+        for _ = 1, 10 do open() end
+        lunette.sleep(1)
+        app.quit()
+      ]],
+      ["page.lua"] = "",
+    }
+    assert.equal(0, process.wait().status)
+    gone_within(process.mark, 1000)
+    app.remove(process.dir)
+  end)
+
+  for what, preferences in pairs { sandboxed = "", ["not sandboxed"] = "{ sandbox = false }" } do
+    it("is not delayed by more than a second by a hung page that is " .. what, function()
+      local process = start {
+        ["main.lua"] = MAIN .. ("lunette.ipcMain.on('say', app.quit) open(%s)"):format(preferences),
+        ["page.lua"] = HUNG,
+      }
+      wait_for_output(process, "now")
+      local from = uv.hrtime()
+      local result = process.wait()
+      assert.is_true((uv.hrtime() - from) / 1e6 < 1000)
+      assert.same({ "now\n", "", 0 }, { result.stdout, result.stderr, result.status })
+      gone_within(process.mark, 1000)
+      app.remove(process.dir)
+    end)
+  end
+
+  it("by an error in its script leaves none", function()
+    local process = start { ["main.lua"] = MAIN .. "open() error 'oh'", ["page.lua"] = HUNG }
+    assert.equal(1, process.wait().status)
+    gone_within(process.mark, 1000)
+    app.remove(process.dir)
+  end)
+
+  it("by os.exit leaves none", function()
+    local process = start {
+      ["main.lua"] = MAIN .. "lunette.ipcMain.on('say', function() os.exit(3) end) open()",
+      ["page.lua"] = HUNG,
+    }
+    assert.equal(3, process.wait().status)
+    gone_within(process.mark, 1000)
+    app.remove(process.dir)
+  end)
+end)
+
+describe("a signal", function()
+  local EVENTS = MAIN .. [[
+    for _, name in ipairs { "before-quit", "will-quit", "quit" } do
+      app.on(name, function(_, ...) say(name) end)
+    end
+    local win = open()
+    win:on("close", function() say "close" end)
+    win:on("closed", function() say "closed" end)
+    win.webContents:on("render-process-gone", function(_, details) say(details.reason) end)
+  ]]
+  local IN_ORDER = "now\nbefore-quit\nclose\nclosed\nwill-quit\nquit\n"
+  local FILES = {
+    ["main.lua"] = EVENTS,
+    ["page.lua"] = "require('lunette').ipcRenderer.send('say', 'now')",
+  }
+
+  for _, signal in ipairs { "sigint", "sigterm" } do
+    it(("quits in order: %s"):format(signal), function()
+      local process = start(FILES)
+      wait_for_output(process, "now")
+      process.kill(signal)
+      local result = process.wait()
+      assert.same({ IN_ORDER, "", 0 }, { result.stdout, result.stderr, result.status })
+      gone_within(process.mark, 1000)
+      app.remove(process.dir)
+    end)
+  end
+
+  it("of the terminal's Ctrl-C, which all its processes get, quits in order too", function()
+    local process = start(FILES, nil, "/usr/bin/setsid")
+    wait_for_output(process, "now")
+    uv.kill(-process.pid, "sigint")
+    local result = process.wait()
+    assert.same({ IN_ORDER, "", 0 }, { result.stdout, result.stderr, result.status })
+    app.remove(process.dir)
+  end)
+
+  it("can be refused like any quit", function()
+    local process = start {
+      ["main.lua"] = MAIN .. [[
+        app.once("before-quit", function(event)
+          event:preventDefault()
+          say "refused"
+        end)
+        app.whenReady():await()
+        BrowserWindow.new()
+        say "now"
+      ]],
+    }
+    wait_for_output(process, "now")
+    process.kill "sigterm"
+    wait_for_output(process, "refused")
+    process.kill "sigterm"
+    assert.equal(0, process.wait().status)
+    app.remove(process.dir)
+  end)
+
+  it("ends a renderer that gets it, and main tells why", function()
+    local process = start {
+      ["main.lua"] = MAIN .. [[
+        local win = open()
+        win.webContents:on("render-process-gone", function(_, details)
+          say(details.reason .. " " .. details.exitCode)
+          app.quit()
+        end)
+        lunette.ipcMain.on("ready", function()
+          lunette.process.kill(win.webContents:getOSProcessId(), "SIGTERM")
+        end)
+      ]],
+      ["page.lua"] = "require('lunette').ipcRenderer.send('ready')",
+    }
+    assert.equal("killed 15\n", process.wait().stdout)
+    app.remove(process.dir)
+  end)
+end)
+
+describe("a parent that ignores SIGCHLD", function()
+  local function run(code, page)
+    local dir = app.folder { ["main.lua"] = MAIN .. code, ["page.lua"] = page }
+    local line = 'trap "" CHLD; exec "$0" "$@"'
+    local result = app.spawn("/bin/sh", { "-c", line, app.executable, dir }).wait()
+    app.remove(dir)
+    return result
+  end
+
+  it("has an app that runs and ends as any other", function()
+    local result = run("open()", "require('lunette').ipcRenderer.send('say', 'hi') window.close()")
+    assert.same({ "hi\n", "", 0 }, { result.stdout, result.stderr, result.status })
+  end)
+
+  it("has an app that hears of a renderer's end", function()
+    local result = run([[
+      local win = open()
+      win.webContents:on("render-process-gone", function() say "gone" app.quit() end)
+      win.webContents:on("did-finish-load", function(event)
+        event.sender:forcefullyCrashRenderer()
+      end)
+    ]], "")
+    assert.same({ "gone\n", "", 0 }, { result.stdout, result.stderr, result.status })
+  end)
+end)
+
+describe("a finaliser", function()
+  local BIG = [[
+    local t = {}
+    for i = 1, 2000 do t[i] = { i, tostring(i), { ('x'):rep(i % 50) } } end
+  ]]
+
+  it("in main may destroy a window whose message is being read", function()
+    local result = app.run {
+      ["main.lua"] = MAIN .. [[
+        local win, count = open(), 0
+        local function again()
+          setmetatable({}, { __gc = function()
+            count = count + 1
+            if count > 200 and not win:isDestroyed() then win:destroy() end
+            again()
+          end })
+        end
+        for _ = 1, 20 do again() end
+        lunette.ipcMain.on("big", function() end)
+      ]],
+      ["page.lua"] = BIG .. "for i = 1, 200 do require('lunette').ipcRenderer.send('big', t) end",
+    }
+    assert.same({ "", 0 }, { result.stderr, result.status })
+  end)
+
+  it("in a page cannot wait for main while a message is read, and is told so", function()
+    local result = app.run {
+      ["main.lua"] = MAIN .. BIG .. [[
+        local win = open()
+        lunette.ipcMain.on("sync", function(event) event.returnValue = ("q"):rep(200000) end)
+        lunette.ipcMain.on("done", function() win:close() end)
+        for i = 1, 60 do win.webContents:send("big", t, i) end
+      ]],
+      ["page.lua"] = [[
+        local ipcRenderer = require("lunette").ipcRenderer
+        local waits, refused = 0, 0
+        local function again()
+          setmetatable({}, { __gc = function()
+            local ok, err = pcall(ipcRenderer.sendSync, "sync")
+            if ok then waits = waits + 1
+            elseif err:find "a finaliser cannot wait while a message is being read$" then
+              refused = refused + 1
+            else print(err) end
+            again()
+          end })
+        end
+        for _ = 1, 20 do again() end
+        ipcRenderer.on("big", function(_, t, number)
+          for i = 1, 2000 do
+            assert(t[i][1] == i and t[i][2] == tostring(i) and #t[i][3][1] == i % 50)
+          end
+          if number < 60 then return end
+          print(refused > 0)
+          ipcRenderer.send("done")
+        end)
+      ]],
+    }
+    assert.same({ "true\n", "", 0 }, { result.stdout, result.stderr, result.status })
+  end)
+end)
