@@ -213,6 +213,7 @@ static void tell_foreign(State *state, lua_State *thread, int status, int result
   lua_xmove(thread, L, 1);
   lua_rotate(L, -4, -1); /* the traceback comes last */
   lua_resetthread(thread);
+  lua_settop(thread, 0); /* dead, not suspended before a call of the error */
   entry_hook(state, HOOK_FOREIGN, 4);
 }
 

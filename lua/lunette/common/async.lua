@@ -52,7 +52,11 @@ local function step(co, ok, ...)
   if (...) ~= task.AWAITS then return ... end
   local promise = promises.pending()
   task.expect(co, function(succeeded, ...)
-    promises.settle(promise, succeeded and "fulfilled" or "rejected", ...)
+    if succeeded then
+      promises.settle(promise, "fulfilled", ...)
+    else
+      promises.reject(promise, ...) -- the error and its traceback
+    end
   end)
   return promise:await()
 end
