@@ -14,7 +14,8 @@ local M = {}
 local each, fire, take_first = Emitter.each, Emitter.fire, import("common.handlers").take_first
 
 local function send_to_asker(event, channel, ...)
-  return event.sender:_send_to_frame("Event:reply", event._frame, channel, ...)
+  local sent = event.sender:_send_to_frame("Event:reply", event._frame, channel, ...)
+  return sent
 end
 
 -- The fields that every event of a renderer has; computed when they are read.
@@ -35,7 +36,7 @@ local function sender_fields()
   }
 end
 
-local InvokeEvent = events.class(sender_fields(), {})
+local InvokeEvent = events.class(sender_fields(), { reply = send_to_asker })
 local MessageEvent = events.class(sender_fields(), { reply = send_to_asker })
 
 local function answer_sync(event, value)

@@ -97,13 +97,12 @@ function WebContents:send(channel, ...)
   return sent
 end
 
--- Called by the public functions that send to a frame, never in a tail call.
+-- Called by the public functions that send to a frame, never in a tail call; here it has to be one,
+-- so that an error tells their caller's place.
 function WebContents:_send_to_frame(name, frame, channel, ...)
   check(name, 1, channel, "string", 3)
   if self._state == "destroyed" or frame ~= 0 or is_dropped(self) then return false end
-  local ok, err = pcall(self._peer.send, self._peer, 0, frame, channel, ...)
-  if not ok then error(err, 3) end
-  return err
+  return self._peer:send(0, frame, channel, ...)
 end
 
 --- Sends a message to one frame of the page. Returns false when there is no such frame.
