@@ -46,18 +46,15 @@ local function load(name, loader, extra)
   return value, extra
 end
 
-local function wait_for(name, entry)
-  if entry.co == raw.running() then
-    error(("module '%s' requires itself, by way of others"):format(name), 3)
-  end
-  return entry.promise:await()
-end
-
 local function require(name)
   arguments.check("require", 1, name, "string")
   local value = package.loaded[name]
   if value ~= nil then return value end
-  if loading[name] then return wait_for(name, loading[name]) end
+  local entry = loading[name]
+  if entry then
+    if entry.co ~= raw.running() then return entry.promise:await() end
+    error(("module '%s' requires itself, by way of others"):format(name), 2)
+  end
   local loader, extra = find_loader(name)
   return load(name, loader, extra)
 end
