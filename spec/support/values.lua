@@ -9,7 +9,8 @@ local INTEGERS <const> = {
   1 << 31, -1 << 31, 1 << 32, 1 << 53, -1 << 53,
 }
 local WIDE_INTEGERS <const> = { (1 << 53) + 1, math.maxinteger, math.mininteger, 1 << 62, -1 << 62 }
-local FLOATS <const> = { 0.5, -0.0, 1e300, -1e-300, 5e-324, 0.1, 1 / 3, math.pi, 2.0 ^ -30, 1e15 / 3 }
+local FLOATS <const> =
+  { 0.5, -0.0, 1e300, -1e-300, 5e-324, 0.1, 1 / 3, math.pi, 2.0 ^ -30, 1e15 / 3 }
 local WIDE_FLOATS <const> = { 1.0, -3.0, 0 / 0, -(0 / 0), 1 / 0, -1 / 0, 2.0 ^ 53, 2.0 ^ 80 }
 
 local Maker = {}
