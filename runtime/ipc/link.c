@@ -201,6 +201,7 @@ static bool write_once(Link *link, int flags) {
     return link_queued(link) == 0;
   }
   if (errno == EINTR || errno == EAGAIN) return false;
+  link->over_high_water = false; /* nothing was drained: on_end tells how it ended */
   buf_clear(&link->out); /* the peer is gone: its end of file says so, after what it sent before */
   return true;
 }

@@ -114,7 +114,8 @@ void loop_free(Loop *loop) {
   if (!loop) return;
   if (loop->started) {
     uv_walk(&loop->uv, close_handle, NULL);
-    while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0) continue; /* a stop that came late ends one run */
+    while (uv_run(&loop->uv, UV_RUN_DEFAULT) != 0)
+      continue; /* a stop that came late ends one run */
     uv_loop_close(&loop->uv);
   }
   free(loop);
