@@ -59,7 +59,7 @@ local function add_reaction(self, fn, a, b)
     local others = self._others or {}
     self._others = others
     local n = #others
-    others[n + 1], others[n + 2], others[n + 3] = fn, a, b
+    others[n + 1], others[n + 2], others[n + 3] = fn, a or false, b or false -- no holes: #others
   end
 end
 

@@ -122,6 +122,18 @@ describe("catch and finally", function()
     assert.same({ 0, true }, { count, waited })
   end)
 
+  it("finally runs for each of many that wait for one promise", function()
+    local promise, resolve = Promise.withResolvers()
+    local count = 0
+    local last
+    for _ = 1, 5 do
+      last = promise:finally(function() count = count + 1 end)
+    end
+    resolve()
+    last:await()
+    assert.equal(5, count)
+  end)
+
   it("finally's own failure wins", function()
     local promise = Promise.resolve(1):finally(function() error("late", 0) end)
     assert.same({ false, "late" }, { promise:pawait() })
