@@ -139,7 +139,8 @@ static int l_stop(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"timer", l_timer}, {"signal", l_signal}, {"hold", l_hold}, {"spin", l_spin}, {"stop", l_stop}, {NULL, NULL},
+    {"timer", l_timer}, {"signal", l_signal}, {"hold", l_hold},
+    {"spin", l_spin},   {"stop", l_stop},     {NULL, NULL},
 };
 
 static const luaL_Reg timer_methods[] = {

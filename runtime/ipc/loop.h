@@ -15,7 +15,8 @@ typedef struct Loop {
   List ready;      /* links with packets, or an end, to dispatch: in the order of their next turn */
   List dirty;      /* links with bytes that no write has been tried for */
   uint64_t budget; /* nanoseconds of dispatching in one turn; settable at any time */
-  uint64_t spin;   /* nanoseconds of polling before the loop sleeps; 0, or it costs a core; settable */
+  uint64_t
+      spin; /* nanoseconds of polling before the loop sleeps; 0, or it costs a core; settable */
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle; /* active while packets wait, so that poll does not sleep on them */
