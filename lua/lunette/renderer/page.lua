@@ -75,9 +75,10 @@ function M.run(chunk, on_error)
   end)
 end
 
-local function await_first(first, ...)
+local function await_first(...)
+  local first = ...
   if promises.is(first) then return first:await() end
-  return first, ...
+  return ...
 end
 
 --- Runs code for `executeLua`; returns its results, awaited when they are a promise.
