@@ -80,12 +80,19 @@ static void retire(State *state, lua_State *task, bool anchored) {
   state->idle[state->idle_count++] = task;
 }
 
-/* Reports the error on top of `task`, with the traceback of where it was raised. */
+/* Pushes on L the error that is on top of `thread` and the traceback of where it was raised. What
+ * the thread has to close is closed, which may put another error in its place. */
+static void take_error(lua_State *L, lua_State *thread) {
+  lua_pushvalue(thread, -1);
+  lua_xmove(thread, L, 1);
+  luaL_traceback(L, thread, NULL, 0);
+  if (lua_resetthread(thread) == LUA_OK) return; /* it had not even begun to run */
+  lua_xmove(thread, L, 1);
+  lua_replace(L, -3);
+}
+
 static void report(State *state, lua_State *task) {
-  lua_State *L = state->L;
-  luaL_traceback(L, task, NULL, 0);
-  lua_xmove(task, L, 1);
-  lua_insert(L, -2);
+  take_error(state->L, task);
   entry_hook(state, HOOK_UNCAUGHT, 2);
 }
 
@@ -95,10 +102,7 @@ static TaskStatus settle(State *state, lua_State *task, int status, int results,
     if (anchored) let_go(state->L, task);
     return TASK_SUSPENDED;
   }
-  if (status != LUA_OK) {
-    report(state, task);
-    lua_resetthread(task);
-  }
+  if (status != LUA_OK) report(state, task);
   retire(state, task, anchored);
   return status == LUA_OK ? TASK_DONE : TASK_FAILED;
 }
@@ -197,24 +201,17 @@ static int call_for_results(State *state, lua_State *to, int count) {
 static void tell_foreign(State *state, lua_State *thread, int status, int results) {
   lua_State *L = state->L;
   bool ok = status == LUA_OK || status == LUA_YIELD;
-  if (!ok) {
-    luaL_traceback(L, thread, NULL, 0);
-    results = 1;
-  }
+  if (!lua_checkstack(L, results + LUA_MINSTACK)) return;
   lua_pushthread(thread);
   lua_xmove(thread, L, 1);
   lua_pushboolean(L, ok);
   if (ok) {
-    lua_checkstack(L, results);
     lua_xmove(thread, L, results);
     entry_hook(state, HOOK_FOREIGN, 2 + results);
-    return;
+  } else {
+    take_error(L, thread);
+    entry_hook(state, HOOK_FOREIGN, 4);
   }
-  lua_xmove(thread, L, 1);
-  lua_rotate(L, -4, -1); /* the traceback comes last */
-  lua_resetthread(thread);
-  lua_settop(thread, 0); /* dead, not suspended before a call of the error */
-  entry_hook(state, HOOK_FOREIGN, 4);
 }
 
 bool entry_wake(State *state, lua_State *thread, uint32_t wait, lua_State *from) {
