@@ -6,17 +6,24 @@ local loop = import "core.loop"
 local check = arguments.check
 local M = {}
 
+-- Timers and immediates that are under way, by id.
 local active, last_id = {}, 0
+
+-- What a timer calls; when it has only one go, it is over before.
+local function make_callback(id, is_repeating, fn, ...)
+  local args = table.pack(...)
+  return function()
+    if not is_repeating then M.clearTimeout(id) end
+    fn(table.unpack(args, 1, args.n))
+  end
+end
 
 local function start(ms, is_repeating, fn, ...)
   local id = last_id + 1
   last_id = id
-  local args = table.pack(...)
   local delay = arguments.to_milliseconds(ms)
-  active[id] = loop.timer(delay, is_repeating and math.max(delay, 1) or 0, function()
-    if not is_repeating then M.clearTimeout(id) end
-    fn(table.unpack(args, 1, args.n))
-  end)
+  local interval = is_repeating and math.max(delay, 1) or 0
+  active[id] = loop.timer(delay, interval, make_callback(id, is_repeating, fn, ...))
   return id
 end
 
@@ -45,7 +52,10 @@ end
 ---@return integer id for clearTimeout
 function M.setImmediate(fn, ...)
   check("lunette.setImmediate", 1, fn, "callable")
-  return start(0, false, fn, ...)
+  local id = last_id + 1
+  last_id = id
+  active[id] = loop.immediate(make_callback(id, false, fn, ...))
+  return id
 end
 
 --- Stops the timer; an id that is not active, or nil, is ignored.
