@@ -34,13 +34,13 @@ static int l_is_cancelled(lua_State *L) {
 }
 
 /* wait_begin(): the running coroutine is about to wait. Returns it and the number of this wait, for
- * wake(); nil when it was cancelled; raises where it cannot be suspended. */
+ * wake(); nil when it was cancelled; false where it cannot be suspended. */
 static int l_wait_begin(lua_State *L) {
-  if (!lua_isyieldable(L)) {
-    luaL_error(L, "cannot await here: a C function on the stack (table.sort, string.gsub, tostring "
-                  "and the like) cannot be suspended; await before you call it");
-  }
   ThreadMark *mark = thread_mark(L);
+  if (!lua_isyieldable(L)) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
   if (mark->cancelled) {
     lua_pushnil(L);
     return 1;

@@ -1,17 +1,23 @@
---- `lunette.async`, `spawn`, `sleep`, `generator` and `promisify`.
+--- `lunette.async`, `spawn`, `sleep` and `promisify`.
 local import = ...
 local arguments = import "common.arguments"
 local coroutines = import "common.coroutines"
 local promises = import "common.promise"
 local task = import "common.task"
 
-local raw = coroutines.raw
+local running = coroutines.raw.running
 local check = arguments.check
 local M = {}
 
+local function conclude(promise, co, ...)
+  promises.disown_task(promise, co)
+  promises.conclude(promise, ...)
+end
+
 local function run_async(promise, fn, ...)
-  promises.own_task(promise, raw.running())
-  promises.conclude(promise, xpcall(fn, task.catch, ...))
+  local co = running()
+  promises.own_task(promise, co)
+  conclude(promise, co, xpcall(fn, task.catch, ...))
 end
 
 local function spawn(fn, ...)
@@ -20,7 +26,7 @@ local function spawn(fn, ...)
   return promise
 end
 
---- Calls fn(...) in a coroutine, until its first await at once; the promise for its results.
+--- Calls fn(...) in a coroutine; the promise for its results. It runs at once until it awaits.
 ---@param fn function
 ---@return Promise
 function M.spawn(fn, ...)
@@ -43,45 +49,14 @@ end
 ---@param ms number
 function M.sleep(ms)
   check("lunette.sleep", 1, ms, "milliseconds")
-  promises.Promise.delay(ms):await()
-end
-
--- What the generator's body came to, handed to the iterating coroutine.
-local function step(co, ok, ...)
-  if not ok then error((...), 0) end
-  if (...) ~= task.AWAITS then return ... end
-  local promise = promises.pending()
-  task.expect(co, function(succeeded, ...)
-    if succeeded then
-      promises.settle(promise, "fulfilled", ...)
-    else
-      promises.reject(promise, ...) -- the error and its traceback
-    end
-  end)
-  return promise:await()
-end
-
---- An iterator over what fn yields; fn may also await, and whoever iterates waits for it then.
----@param fn function
----@return function
-function M.generator(fn)
-  check("lunette.generator", 1, fn, "function")
-  local co = raw.create(fn)
-  return function(...)
-    if raw.status(co) == "dead" then return nil end
-    local core = import "core.task"
-    if core.is_waiting(co) then
-      error("the generator's body awaits already for another caller", 2)
-    end
-    return step(co, raw.resume(co, ...))
-  end
+  return promises.Promise.delay(ms):await()
 end
 
 local function settle_callback(promise, err, ...)
-  if err == nil then
-    promises.settle(promise, "fulfilled", ...)
-  else
+  if err then
     promises.reject(promise, err)
+  else
+    promises.settle(promise, "fulfilled", ...)
   end
 end
 

@@ -1,78 +1,12 @@
---- `Promise.all`, `allSettled`, `race` and `any`: one promise of several. Plain values count as
---- promises that are fulfilled.
+--- `Promise.all`, `allSettled`, `race` and `any`: one promise for a list of promises and values.
 local import = ...
 local arguments = import "common.arguments"
 local promises = import "common.promise"
 
+local add_reaction, remove_reaction = promises.add_reaction, promises.remove_reaction
+local pending, reject, settle = promises.pending, promises.reject, promises.settle
 local Promise = promises.Promise
-
-local function watch(value, on_fulfilled, on_rejected)
-  Promise.resolve(value):andThen(on_fulfilled, on_rejected)
-end
-
--- Calls each(index, value, settled) for the inputs, of which `settled` is to be called once; calls
--- finish() when all have been, at once when there are none.
-local function gather(name, list, each, finish)
-  arguments.check(name, 1, list, "table", 3)
-  local left = #list
-  local function settled()
-    left = left - 1
-    if left == 0 then finish() end
-  end
-  if left == 0 then return finish() end
-  for index = 1, #list do
-    each(index, list[index], settled)
-  end
-end
-
---- Fulfils with the list of the first values of all, in their order; rejects as soon as one does.
----@param list any[]
----@return Promise
-function Promise.all(list)
-  local combined, resolve, reject = Promise.withResolvers()
-  local values = {}
-  gather("Promise.all", list, function(index, value, settled)
-    watch(value, function(first)
-      values[index] = first
-      settled()
-    end, reject)
-  end, function()
-    resolve(values)
-  end)
-  return combined
-end
-
---- Fulfils, when all have settled, with a list of {status =, value =} and {status =, reason =}.
----@param list any[]
----@return Promise
-function Promise.allSettled(list)
-  local combined, resolve = Promise.withResolvers()
-  local outcomes = {}
-  gather("Promise.allSettled", list, function(index, value, settled)
-    watch(value, function(first)
-      outcomes[index] = { status = "fulfilled", value = first }
-      settled()
-    end, function(reason)
-      outcomes[index] = { status = "rejected", reason = reason }
-      settled()
-    end)
-  end, function()
-    resolve(outcomes)
-  end)
-  return combined
-end
-
---- Settles as the first one that settles; pending for ever for an empty list.
----@param list any[]
----@return Promise
-function Promise.race(list)
-  arguments.check("Promise.race", 1, list, "table")
-  local combined, resolve, reject = Promise.withResolvers()
-  for index = 1, #list do
-    watch(list[index], resolve, reject)
-  end
-  return combined
-end
+local M = {}
 
 local AggregateError = {
   __name = "AggregateError",
@@ -81,24 +15,124 @@ local AggregateError = {
   end,
 }
 
---- Fulfils as the first one that fulfils; when all reject, rejects with {name = "AggregateError",
---- errors = their reasons}.
----@param list any[]
----@return Promise
-function Promise.any(list)
-  local combined, resolve, reject = Promise.withResolvers()
-  local reasons = {}
-  gather("Promise.any", list, function(index, value, settled)
-    watch(value, resolve, function(reason)
-      reasons[index] = reason
-      settled()
-    end)
-  end, function()
-    local message = "all promises were rejected"
-    local err = { name = "AggregateError", message = message, errors = reasons }
-    reject(setmetatable(err, AggregateError))
-  end)
-  return combined
+local function aggregate_error(reasons)
+  local err = { name = "AggregateError", message = "all promises were rejected", errors = reasons }
+  return setmetatable(err, AggregateError)
 end
 
-return Promise
+-- Reaction of each input, unless the result is decided already.
+local function on_input(group, index)
+  local input = group.inputs[index]
+  if input then group.on_settled(group, index, input) end
+end
+
+-- The result is decided: inputs that are still pending need not keep it.
+local function leave(group)
+  local inputs = group.inputs
+  group.inputs = {}
+  for _, input in ipairs(inputs) do
+    if input:status() == "pending" then remove_reaction(input, on_input, group) end
+  end
+end
+
+-- One call of a combinator: `promise` is its result; `inputs` are what it watches, of which `left`
+-- have not settled; `outcomes` are the values or reasons so far; on_settled(group, index, input) is
+-- called for each that settles.
+local function watch(name, list, on_settled)
+  if promises.is(list) then arguments.fail(name, 1, "list expected, got Promise", 3) end
+  arguments.check(name, 1, list, "table", 3)
+  local promise, inputs = pending(), {}
+  local group = { promise = promise, inputs = inputs, left = #list, outcomes = {} }
+  group.on_settled = on_settled
+  for index = 1, group.left do
+    inputs[index] = Promise.resolve(list[index])
+    add_reaction(inputs[index], on_input, group, index)
+  end
+  promise._on_cancel = function()
+    leave(group)
+  end
+  return group
+end
+
+local function fulfil(group, ...)
+  settle(group.promise, "fulfilled", ...)
+  leave(group)
+end
+
+local function fail(group, input)
+  reject(group.promise, input._value, input._traceback)
+  leave(group)
+end
+
+local function keep(group, index, outcome)
+  group.outcomes[index] = outcome
+  group.left = group.left - 1
+  return group.left == 0
+end
+
+local function on_one_of_all(group, index, input)
+  if input:status() == "rejected" then return fail(group, input) end
+  if keep(group, index, (promises.values(input))) then fulfil(group, group.outcomes) end
+end
+
+--- Fulfils with the list of the first values of all, or rejects as the first one that does.
+---@param list any[]
+---@return Promise
+function M.all(list)
+  local group = watch("Promise.all", list, on_one_of_all)
+  if group.left == 0 then fulfil(group, {}) end
+  return group.promise
+end
+
+local function describe(input)
+  local status, value = input:status(), (promises.values(input))
+  if status == "fulfilled" then return { status = status, value = value } end
+  return { status = status, reason = value }
+end
+
+local function on_one_settled(group, index, input)
+  if keep(group, index, describe(input)) then fulfil(group, group.outcomes) end
+end
+
+--- Fulfils, when all have settled, with a list of `{status=, value=}` or `{status=, reason=}`.
+---@param list any[]
+---@return Promise
+function M.allSettled(list)
+  local group = watch("Promise.allSettled", list, on_one_settled)
+  if group.left == 0 then fulfil(group, {}) end
+  return group.promise
+end
+
+local function on_first(group, _, input)
+  if input:status() == "rejected" then return fail(group, input) end
+  fulfil(group, promises.values(input))
+end
+
+--- Becomes what the first one that settles is. Of an empty list it stays pending.
+---@param list any[]
+---@return Promise
+function M.race(list)
+  local group = watch("Promise.race", list, on_first)
+  return group.promise
+end
+
+local function reject_all(group)
+  reject(group.promise, aggregate_error(group.outcomes))
+end
+
+local function on_one_of_any(group, index, input)
+  if input:status() == "fulfilled" then return fulfil(group, promises.values(input)) end
+  if keep(group, index, input._value) then reject_all(group) end
+end
+
+--- Becomes what the first one that fulfils is, or rejects with an AggregateError, whose `errors`
+--- are the reasons in the order of the list.
+---@param list any[]
+---@return Promise
+function M.any(list)
+  local group = watch("Promise.any", list, on_one_of_any)
+  if group.left == 0 then reject_all(group) end
+  return group.promise
+end
+
+return M

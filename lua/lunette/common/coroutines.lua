@@ -3,6 +3,7 @@
 --- A coroutine that awaits has yielded to the runtime. For whoever resumed it that looks like a
 --- yield of nothing, and nobody but the runtime may resume it.
 local import = ...
+local arguments = import "common.arguments"
 local core = import "core.task"
 local AWAITS = import("common.task").AWAITS
 
@@ -11,6 +12,7 @@ for name, fn in pairs(coroutine) do
   raw[name] = fn
 end
 
+local is_waiting, raw_resume = core.is_waiting, raw.resume
 local M = {}
 
 local HANDS_OFF = "cannot resume a coroutine that awaits a promise: the runtime resumes it then"
@@ -21,8 +23,9 @@ local function strip(ok, first, ...)
 end
 
 local function resume(co, ...)
-  if type(co) == "thread" and core.is_waiting(co) then return false, HANDS_OFF end
-  return strip(raw.resume(co, ...))
+  arguments.check("coroutine.resume", 1, co, "thread")
+  if is_waiting(co) then return false, HANDS_OFF end
+  return strip(raw_resume(co, ...))
 end
 
 -- As Lua's own: a failed coroutine is closed, and a string error gets the caller's position.
@@ -33,16 +36,14 @@ local function pass(co, ok, ...)
     local closed, close_err = raw.close(co)
     if not closed then err = close_err end
   end
-  error(err, type(err) == "string" and 3 or 0)
+  error(err, type(err) == "string" and 2 or 0)
 end
 
 local function wrap(fn)
+  arguments.check("coroutine.wrap", 1, fn, "function")
   local co = raw.create(fn)
   return function(...)
-    local function run(...)
-      return pass(co, ...)
-    end
-    return run(resume(co, ...))
+    return pass(co, resume(co, ...))
   end
 end
 
@@ -53,9 +54,13 @@ local function running()
 end
 
 local function close(co)
-  local results = table.pack(raw.close(co))
+  arguments.check("coroutine.close", 1, co, "thread")
+  local status = raw.status(co)
+  if status == "running" or status == "normal" then
+    error(("cannot close a %s coroutine"):format(status), 2)
+  end
   core.forget(co)
-  return table.unpack(results, 1, results.n)
+  return raw.close(co)
 end
 
 --- Replaces the functions in the global table `coroutine`.

@@ -15,6 +15,7 @@ local task = import "common.task"
 local wait_begin, wake, is_cancelled = core.wait_begin, core.wake, core.is_cancelled
 local catch, take_traceback = task.catch, task.take_traceback
 local start, enqueue = task.start, task.enqueue
+local traceback = debug.traceback
 local unpack, yield, AWAITS = table.unpack, coroutine.yield, task.AWAITS
 
 ---@class Promise
@@ -59,8 +60,32 @@ local function add_reaction(self, fn, a, b)
     local others = self._others or {}
     self._others = others
     local n = #others
-    others[n + 1], others[n + 2], others[n + 3] = fn, a or false, b or false -- no holes: #others
+    others[n + 1], others[n + 2], others[n + 3] = fn, a, b
   end
+end
+
+-- Takes three elements out of the array, from `index` on.
+local function remove_three(list, index)
+  table.move(list, index + 3, #list + 3, index)
+end
+
+-- Takes the reaction fn(a, b) out and returns b, because a promise that lives long must not keep
+-- those who lost interest in it. Its rejection counts as handled all the same.
+local function remove_reaction(self, fn, a)
+  local others, b = self._others or {}
+  if self._fn == fn and self._a == a then
+    b = self._b
+    self._fn, self._a, self._b = others[1] or false, others[2] or false, others[3] or false
+    remove_three(others, 1)
+  else
+    local index = 1
+    while others[index] and (others[index] ~= fn or others[index + 1] ~= a) do index = index + 3 end
+    b = others[index + 2]
+    remove_three(others, index)
+  end
+  if not others[1] then self._others = nil end
+  self._handled = true
+  return b
 end
 
 -- What a promise of no value has as `_more`.
@@ -135,34 +160,48 @@ local function follow(self, other)
   settle(self, other._state, values(other))
 end
 
+-- A metatable may raise for a field that is not there: such a value is like any other.
+local function find_method(value)
+  local method = value.andThen
+  if arguments.is_callable(method) then return method end
+  method = value.next
+  return arguments.is_callable(method) and method
+end
+
 local function thenable_method(value)
-  if type(value) ~= "table" and type(value) ~= "userdata" then return nil end
-  local ok, method = pcall(function()
-    return arguments.is_callable(value.andThen) and value.andThen or value.next
-  end)
-  return ok and arguments.is_callable(method) and method or nil
+  local ok, method = pcall(find_method, value)
+  return ok and method
 end
 
 local resolve
 
--- Both settle functions of one promise: the first call of either counts.
+local function traceback_of_caller()
+  return traceback("", 3):sub(2)
+end
+
+-- Both settle functions of one promise, and what is behind them: once(settle_with, ...) settles by
+-- settle_with(promise, ...). The first call of any counts.
 local function resolvers(self)
-  local done = false
-  return function(...)
-    if done then return end
-    done = true
-    resolve(self, ...)
-  end, function(reason)
-    if done then return end
-    done = true
-    reject(self, reason, debug.traceback("", 2):sub(2))
+  local is_done = false
+  local function once(settle_with, ...)
+    if is_done then return end
+    is_done = true
+    settle_with(self, ...)
   end
+  return function(...)
+    once(resolve, ...)
+  end, function(reason)
+    once(reject, reason, traceback_of_caller())
+  end, once
+end
+
+local function conclude_once(once, ok, err)
+  if not ok then once(reject, err, take_traceback()) end
 end
 
 local function adopt_thenable(self, value, method)
-  local on_fulfilled, on_rejected = resolvers(self)
-  local ok, err = xpcall(method, catch, value, on_fulfilled, on_rejected)
-  if not ok then on_rejected(err) end
+  local on_fulfilled, on_rejected, once = resolvers(self)
+  conclude_once(once, xpcall(method, catch, value, on_fulfilled, on_rejected))
 end
 
 --- Settles with the values, or follows the first one when it is a promise or like one.
@@ -171,10 +210,10 @@ function resolve(self, ...)
   if self._state ~= "pending" or type(value) ~= "table" and type(value) ~= "userdata" then
     return settle(self, "fulfilled", ...)
   end
-  if value == self and is_promise(value) then
-    return reject(self, "a promise cannot be resolved with itself")
+  if is_promise(value) then
+    if value == self then return reject(self, "a promise cannot be resolved with itself") end
+    return add_reaction(value, follow, self, value)
   end
-  if is_promise(value) then return add_reaction(value, follow, self, value) end
   local method = thenable_method(value)
   if not method then return settle(self, "fulfilled", ...) end
   enqueue(function()
@@ -192,8 +231,10 @@ local function run_handler(child, handler, parent)
   conclude(child, xpcall(handler, catch, values(parent)))
 end
 
--- Reaction of andThen: calls the handler for what happened, in a task of its own.
+-- Reaction of andThen: calls the handler for what happened, in a task of its own; not when its
+-- promise was cancelled.
 local function react(reaction, parent)
+  if reaction.child._state ~= "pending" then return end
   local handler = reaction[parent._state]
   if handler then
     start(run_handler, reaction.child, handler, parent)
@@ -230,12 +271,15 @@ function Promise:catch(on_rejected)
 end
 
 local function run_finally(child, fn, parent)
-  local ok, value = xpcall(fn, catch)
-  if ok and is_promise(value) then
-    ok, value = value:pawait()
-  end
-  if not ok then return reject(child, value, take_traceback()) end
-  follow(child, parent)
+  local done = new_pending()
+  conclude(done, xpcall(fn, catch))
+  add_reaction(done, function()
+    follow(child, done._state == "rejected" and done or parent)
+  end, false, false)
+end
+
+local function start_finally(reaction, parent)
+  start(run_finally, reaction.child, reaction.fn, parent)
 end
 
 --- Calls fn() whatever happens, waits for a promise that it returns, then has the outcome of this
@@ -246,18 +290,21 @@ function Promise:finally(fn)
   check_self("finally", self)
   arguments.check("Promise:finally", 1, fn, "callable|nil")
   local child = new_pending()
-  if not fn then
+  if fn then
+    add_reaction(self, start_finally, { child = child, fn = fn }, self)
+  else
     add_reaction(self, follow, child, self)
-    return child
   end
-  add_reaction(self, function()
-    start(run_finally, child, fn, self)
-  end)
   return child
 end
 
+local CANNOT_AWAIT <const> = "cannot await here: a C function on the stack (table.sort, "
+  .. "string.gsub, tostring and the like) cannot be suspended; await before you call it"
+
+-- Called by a method that the user called: hence the levels here and below.
 local function suspend(self)
   local co, wait = wait_begin()
+  if co == false then error(CANNOT_AWAIT, 3) end
   if not co then error(errors.AbortError(), 0) end
   if self._fn then
     add_reaction(self, wake, co, wait)
@@ -272,30 +319,30 @@ local function suspend(self)
   if self._state == "pending" then error(errors.AbortError(), 0) end
 end
 
--- Waits in the running coroutine until the promise has settled.
-local function wait_for(self)
-  if self._state == "pending" then return suspend(self) end
+-- The promise has settled; the task that asks may have been cancelled.
+local function check_cancelled(self)
   if is_cancelled() then error(errors.AbortError(), 0) end
   self._handled = true
 end
 
 --- Suspends the running coroutine until the promise settles. Raises the rejection's reason as it
---- is, and AbortError when the task has been cancelled.
+--- is, AbortError when the task has been cancelled, and where a C function on the stack cannot be
+--- suspended.
 ---@return any ... the values
 function Promise:await()
   if getmetatable(self) ~= Promise then check_self("await", self) end
-  wait_for(self)
+  if self._state == "pending" then suspend(self) else check_cancelled(self) end
   if self._state == "rejected" then error(self._value, 0) end
   local more = self._more
   if more then return unpack(more, 1, more.n) end
   return self._value
 end
 
---- `await` that does not raise: true and the values, or false and the reason.
+--- `await` that does not raise the reason: true and the values, or false and the reason.
 ---@return boolean, any ...
 function Promise:pawait()
   check_self("pawait", self)
-  wait_for(self)
+  if self._state == "pending" then suspend(self) else check_cancelled(self) end
   return self._state == "fulfilled", values(self)
 end
 
@@ -303,6 +350,12 @@ end
 function Promise:status()
   check_self("status", self)
   return self._state
+end
+
+-- Reaction: the promise has settled in time.
+local function end_timeout(child, parent)
+  child._timer:close()
+  follow(child, parent)
 end
 
 --- A promise that rejects with a TimeoutError when this one has not settled after ms milliseconds;
@@ -313,26 +366,17 @@ function Promise:timeout(ms)
   check_self("timeout", self)
   arguments.check("Promise:timeout", 1, ms, "milliseconds")
   local child = new_pending()
-  local timer = loop.timer(arguments.to_milliseconds(ms), 0, function()
+  local function stop()
+    child._timer:close()
+    remove_reaction(self, end_timeout, child)
+  end
+  child._on_cancel = stop
+  child._timer = loop.timer(arguments.to_milliseconds(ms), 0, function()
+    stop()
     reject(child, errors.TimeoutError(ms))
   end)
-  add_reaction(self, function()
-    timer:close()
-    follow(child, self)
-  end)
-  child._on_cancel = function()
-    timer:close()
-  end
+  add_reaction(self, end_timeout, child, self)
   return child
-end
-
--- The number of the wait of a coroutine for a promise.
-local function find_wait(self, co)
-  if self._a == co then return self._b end
-  local others = self._others or {}
-  for i = 2, #others, 3 do
-    if others[i] == co then return others[i + 1] end
-  end
 end
 
 -- Makes the task of an async function raise AbortError from now on. What it awaits is cancelled
@@ -342,7 +386,7 @@ local function cancel_task(self, co)
   core.cancel(co)
   if not awaited then return end
   if not awaited._others then return awaited:cancel() end
-  local wait = find_wait(awaited, co)
+  local wait = remove_reaction(awaited, wake, co)
   if wait then enqueue(wake, co, wait) end
 end
 
@@ -359,9 +403,8 @@ function Promise:cancel()
 end
 
 local function run_executor(self, executor)
-  local on_fulfilled, on_rejected = resolvers(self)
-  local ok, err = xpcall(executor, catch, on_fulfilled, on_rejected)
-  if not ok then reject(self, err, take_traceback()) end
+  local on_fulfilled, on_rejected, once = resolvers(self)
+  conclude_once(once, xpcall(executor, catch, on_fulfilled, on_rejected))
 end
 
 --- Calls executor(resolve, reject) at once; an error in it rejects.
@@ -386,7 +429,7 @@ end
 ---@return Promise rejected with the reason
 function Promise.reject(reason)
   local self = new_pending()
-  reject(self, reason, debug.traceback("", 2):sub(2))
+  reject(self, reason, traceback_of_caller())
   return self
 end
 
@@ -398,7 +441,8 @@ Promise.is = is_promise
 ---@return Promise, fun(...), fun(reason)
 function Promise.withResolvers()
   local self = new_pending()
-  return self, resolvers(self)
+  local on_fulfilled, on_rejected = resolvers(self)
+  return self, on_fulfilled, on_rejected
 end
 
 --- Fulfils with the values after ms milliseconds.
@@ -407,10 +451,10 @@ end
 function Promise.delay(ms, ...)
   arguments.check("Promise.delay", 1, ms, "milliseconds")
   local self = new_pending()
-  local packed = table.pack(...)
+  local results = table.pack(...)
   local timer = loop.timer(arguments.to_milliseconds(ms), 0, function()
     self._timer:close()
-    settle(self, "fulfilled", unpack(packed, 1, packed.n))
+    settle(self, "fulfilled", unpack(results, 1, results.n))
   end)
   self._timer = timer
   self._on_cancel = function()
@@ -428,11 +472,18 @@ setmetatable(Promise, {
 -- For the runtime's own modules, which settle promises that they made.
 local M = { Promise = Promise, pending = new_pending, settle = settle, resolve = resolve }
 M.reject, M.conclude, M.is = reject, conclude, is_promise
+M.values, M.add_reaction, M.remove_reaction = values, add_reaction, remove_reaction
 
 --- Lets `promise:cancel()` reach the task that settles it.
 function M.own_task(promise, co)
   promise._task = co
   task_promises[co] = promise
+end
+
+--- The task has ended: its coroutine may be another's from now on.
+function M.disown_task(promise, co)
+  promise._task = nil
+  task_promises[co] = nil
 end
 
 return M

@@ -6,22 +6,22 @@ local report = import "common.report"
 local traceback = debug.traceback
 local M = {}
 
---- Yielded by a coroutine that awaits, so that whoever resumed it can tell it from a real yield.
-M.AWAITS = setmetatable({}, {
-  __name = "lunette.awaits",
-  __tostring = function()
-    return "(a coroutine that awaits)"
-  end,
-})
+--- Yielded by a coroutine that awaits, so that whoever resumed it can tell it from a real yield. A
+--- function, as comparing it calls no metamethod.
+function M.AWAITS() end
 
 --- Runs fn(...) in a pooled coroutine until it ends or first suspends. Never raises: an error is
---- reported as uncaught. Returns true when it ended; false and the coroutine when it suspended.
+--- reported as uncaught. Returns true when it ended; false and the coroutine when it suspended; nil
+--- when it failed.
 M.start = core.start
+
+-- A queue that has held more than this is not kept: one busy turn must not cost memory for ever.
+local KEPT_SLOTS <const> = 3 * 1024
 
 -- The queue: three slots a microtask, so that none costs a table.
 local queue, head, tail = {}, 0, 0
 
---- Calls fn(a, b) at the end of this turn, after those that were queued before; it must not raise.
+--- Calls fn(a, b) at the end of this turn, after what was queued before. `fn` must not raise.
 ---@param fn function
 function M.enqueue(fn, a, b)
   if head == tail then core.schedule() end
@@ -47,6 +47,7 @@ local function run_queue()
     head = at + 3
     fn(a, b)
   end
+  if tail > KEPT_SLOTS then queue = {} end
   head, tail = 0, 0
 end
 
@@ -63,7 +64,8 @@ end
 -- The traceback of the error that `catch` saw last: whoever called xpcall takes it at once.
 local caught
 
---- A message handler for xpcall: keeps the error as it is, and its traceback for `take_traceback`.
+--- A message handler for xpcall that keeps the error as it is, and its traceback for
+--- `take_traceback`.
 function M.catch(err)
   caught = traceback("", 2):sub(2)
   return err
