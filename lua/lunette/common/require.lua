@@ -3,26 +3,27 @@ local import = ...
 local arguments = import "common.arguments"
 local coroutines = import "common.coroutines"
 local promises = import "common.promise"
-local task = import "common.task"
 
-local raw = coroutines.raw
+local running = coroutines.raw.running
 local M = {}
 
 -- Of the globals whose `require` this is.
 local package
 
--- Modules that are being loaded: name to {promise, coroutine that loads it}.
+-- Modules that are being loaded: name to {name, promise, the coroutine that loads it}.
 local loading = {}
+
+-- Coroutines that wait for a module which another one loads: to its entry in `loading`.
+local waiting = setmetatable({}, { __mode = "k" })
 
 local function find_loader(name)
   local tried = {}
   for _, searcher in ipairs(package.searchers) do
     local loader, extra = searcher(name)
     if type(loader) == "function" then return loader, extra end
-    if type(loader) == "string" then tried[#tried + 1] = loader end
+    if type(loader) == "string" then tried[#tried + 1] = "\n\t" .. loader:gsub("^\n\t", "") end
   end
-  local text = table.concat(tried)
-  error(("module '%s' not found:%s%s"):format(name, text:find("^\n") and "" or "\n\t", text), 3)
+  error(("module '%s' not found:%s"):format(name, table.concat(tried)), 3)
 end
 
 local function keep(name, value)
@@ -31,32 +32,62 @@ local function keep(name, value)
   return package.loaded[name]
 end
 
+-- A module that is being loaded. Closed when that has ended: without a value, it failed, and those
+-- who wait fail likewise. (A protected call would lose the traceback.)
+local Entry = {}
+
+function Entry:__close(err)
+  loading[self.name] = nil
+  if self.promise:status() ~= "pending" then return end
+  self.promise._handled = true
+  promises.reject(self.promise, err)
+end
+
 local function load(name, loader, extra)
-  local entry = { promise = promises.pending(), co = raw.running() }
+  local entry <close> =
+    setmetatable({ name = name, promise = promises.pending(), co = running() }, Entry)
   loading[name] = entry
-  local ok, value = xpcall(loader, task.catch, name, extra)
-  loading[name] = nil
-  if not ok then
-    entry.promise._handled = true
-    promises.reject(entry.promise, value, task.take_traceback())
-    error(value, 0)
-  end
-  value = keep(name, value)
+  local value = keep(name, loader(name, extra))
   promises.settle(entry.promise, "fulfilled", value, extra)
   return value, extra
+end
+
+-- Whether what `entry` waits for is, by way of others, something that `co` loads.
+local function is_circle(entry, co)
+  while entry do
+    if entry.co == co then return true end
+    entry = waiting[entry.co]
+  end
+  return false
+end
+
+local function stop_waiting(co, ok, ...)
+  waiting[co] = nil
+  if not ok then error((...), 0) end
+  return ...
+end
+
+local function wait_for(name, entry)
+  local co = running()
+  if is_circle(entry, co) then
+    error(("module '%s' requires itself, by way of others"):format(name), 3)
+  end
+  waiting[co] = entry
+  return stop_waiting(co, pcall(entry.promise.await, entry.promise))
 end
 
 local function require(name)
   arguments.check("require", 1, name, "string")
   local value = package.loaded[name]
-  if value ~= nil then return value end
-  local entry = loading[name]
-  if entry then
-    if entry.co ~= raw.running() then return entry.promise:await() end
-    error(("module '%s' requires itself, by way of others"):format(name), 2)
+  if value then return value end
+  local loader, extra
+  if loading[name] then
+    value, extra = wait_for(name, loading[name])
+  else
+    loader, extra = find_loader(name)
+    value, extra = load(name, loader, extra)
   end
-  local loader, extra = find_loader(name)
-  return load(name, loader, extra)
+  return value, extra
 end
 
 --- Puts it into a state's globals, whose `package` it uses.
