@@ -4,7 +4,9 @@ local Emitter = import "common.emitter"
 local arguments = import "common.arguments"
 local core_os = import "core.os"
 local core_state = import "core.state"
+local dotted = import "common.dotted"
 local report = import "common.report"
+local task = import "common.task"
 
 local M = {}
 
@@ -21,62 +23,74 @@ M.exit_code = 0
 --- Writes the text of an uncaught error where people look. A renderer sends it to main instead.
 M.print_error = report.warn
 
+-- Where the public functions are written.
+local F = {}
+
 --- Nanoseconds of a monotonic clock.
 ---@return integer
-process.hrtime = core_os.hrtime
+function F.hrtime()
+  return core_os.hrtime()
+end
 
 --- Seconds since this state began.
 ---@return number
-function process.uptime()
+function F.uptime()
   return (core_os.hrtime() - started) / 1e9
 end
 
 --- `heap` and `heapPeak` of this state, `rss` of the process, in bytes.
 ---@return {heap: integer, heapPeak: integer, rss: integer}
-function process.memoryUsage()
+function F.memoryUsage()
   local heap, peak = core_state.heap()
   return { heap = heap, heapPeak = peak, rss = core_os.memory() }
 end
 
 -- What a sandboxed state does not have.
-local function add_powers()
-  --- The working directory.
-  function process.cwd()
-    return assert(core_os.cwd())
-  end
+local POWERS <const> = { cwd = true, chdir = true, kill = true }
 
-  --- Changes the working directory.
-  ---@param path string
-  function process.chdir(path)
-    arguments.check("process.chdir", 1, path, "string")
-    local ok, err = core_os.chdir(path)
-    if not ok then error("process.chdir: " .. err, 2) end
-  end
+-- Raises what the system said at the caller of the public function.
+local function check_result(name, ok, err)
+  if not ok then error(("process.%s: %s"):format(name, err), 3) end
+  return ok
+end
 
-  --- Sends a signal (default SIGTERM) to a process.
-  ---@param pid integer
-  ---@param signal string|integer?
-  function process.kill(pid, signal)
-    arguments.check("process.kill", 1, pid, "integer")
-    arguments.check("process.kill", 2, signal, "string|integer|nil")
-    local ok, err = core_os.kill(pid, signal or "SIGTERM")
-    if not ok then error("process.kill: " .. err, 2) end
-    return true
-  end
+--- The working directory.
+---@return string
+function F.cwd()
+  local path = check_result("cwd", core_os.cwd())
+  return path
+end
 
-  --- The environment: read and assigned like a table.
-  process.env = setmetatable({}, {
-    __index = function(_, name)
-      return type(name) == "string" and core_os.getenv(name) or nil
-    end,
-    __newindex = function(_, name, value)
-      arguments.check("process.env", 1, name, "string")
-      assert(core_os.setenv(name, value ~= nil and tostring(value) or nil))
-    end,
-    __pairs = function()
-      return pairs(core_os.environ())
-    end,
-  })
+--- Changes the working directory.
+---@param path string
+function F.chdir(path)
+  arguments.check("process.chdir", 1, path, "string")
+  if path:find("\0", 1, true) then
+    arguments.fail("process.chdir", 1, "string without zero bytes expected")
+  end
+  check_result("chdir", core_os.chdir(path))
+end
+
+local MAX_PID <const> = 0x7fffffff
+
+--- Sends a signal (default SIGTERM) to a process.
+---@param pid integer
+---@param signal string|integer?
+---@return boolean
+function F.kill(pid, signal)
+  arguments.check("process.kill", 1, pid, "integer")
+  arguments.check("process.kill", 2, signal, "string|integer|nil")
+  if math.abs(pid) > MAX_PID then arguments.fail("process.kill", 1, "process id expected") end
+  local is_signal, ok, err = pcall(core_os.kill, pid, signal or "SIGTERM")
+  if not is_signal then
+    arguments.fail("process.kill", 2, ("signal expected, got %s"):format(signal))
+  end
+  check_result("kill", ok, err)
+  return ok
+end
+
+for name, fn in pairs(F) do
+  F[name] = dotted("process", name, fn)
 end
 
 local function text_of(err, traceback)
@@ -85,10 +99,24 @@ local function text_of(err, traceback)
   return text .. "\n" .. traceback
 end
 
-local function on_uncaught(err, traceback)
-  if Emitter.fire(emitter, "uncaughtException", err, traceback) then return end
+local function tell_uncaught(err, traceback)
   M.exit_code = 1
   M.print_error("uncaught error: " .. text_of(err, traceback))
+end
+
+-- An error of a listener for errors does not go to that listener again.
+local function run_listener(fn, ...)
+  local ok, err = xpcall(fn, task.catch, ...)
+  if not ok then tell_uncaught(err, task.take_traceback()) end
+end
+
+local function start_listener(fn, ...)
+  task.start(run_listener, fn, ...)
+end
+
+local function on_uncaught(err, traceback)
+  local was_heard = Emitter.each(start_listener, emitter, "uncaughtException", err, traceback)
+  if not was_heard then tell_uncaught(err, traceback) end
 end
 
 local function on_unhandled(reason, promise)
@@ -107,7 +135,10 @@ function M.setup(fields)
   process.pid, process.platform, process.arch = core_os.pid(), core_os.platform, core_os.arch
   process.execPath = core_os.exec_path()
   process.versions = core_state.versions()
-  if not fields.sandboxed then add_powers() end
+  for name, fn in pairs(F) do
+    if not fields.sandboxed or not POWERS[name] then process[name] = fn end
+  end
+  if not fields.sandboxed then process.env = import "common.environment" end
   report.on_uncaught, report.on_unhandled = on_uncaught, on_unhandled
 end
 
