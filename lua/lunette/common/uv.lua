@@ -1,5 +1,6 @@
 --- `lunette.uv`: luv on this state's loop, without what would end or crash its host.
 local import = ...
+local arguments = import "common.arguments"
 local uv = import "core.luv"
 
 local function refuse(name, why)
@@ -23,17 +24,18 @@ function uv.run()
 end
 
 -- luv 1.44 hands an empty table to libuv, whose assertion ends the process.
-for _, name in ipairs { "write", "try_write", "udp_send", "udp_try_send", "write2" } do
+local function refuse_empty(name)
   local fn = uv[name]
-  if fn then
-    uv[name] = function(handle, data, ...)
-      if type(data) == "table" and #data == 0 then
-        local text = "uv.%s: bad argument #2 (an empty table; give a string, or a table of strings)"
-        error(text:format(name), 2)
-      end
-      return fn(handle, data, ...)
+  uv[name] = function(handle, data, ...)
+    if type(data) == "table" and #data == 0 then
+      arguments.fail("uv." .. name, 2, "string or table of strings expected, got an empty table")
     end
+    return fn(handle, data, ...)
   end
+end
+
+for _, name in ipairs { "write", "try_write", "udp_send", "udp_try_send", "write2" } do
+  refuse_empty(name)
 end
 
 return uv
