@@ -174,6 +174,8 @@ static const luaL_Reg timer_methods[] = {
 
 int open_loop(lua_State *L) {
   luaL_newmetatable(L, TIMER);
+  lua_pushboolean(L, 0);
+  lua_setfield(L, -2, "__metatable"); /* a promise's timer can be seen by a page */
   luaL_newlib(L, timer_methods);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, l_timer_close);

@@ -217,6 +217,7 @@ static void tell_foreign(State *state, lua_State *thread, int status, int result
 bool entry_wake(State *state, lua_State *thread, uint32_t wait, lua_State *from) {
   ThreadMark *mark = thread_mark(thread);
   if (!mark->waiting || mark->wait != wait) return false;
+  if (lua_status(thread) != LUA_YIELD) return false; /* about to wait: it runs still */
   mark->waiting = 0;
   int results = 0;
   int status = lua_resume(thread, from, 0, &results);

@@ -228,30 +228,62 @@ describe("a sandboxed page", function()
 
   it("finds no way out through the main coroutine that a finaliser sees", function()
     local output = page.output [[
-      local main
-      setmetatable({}, { __gc = function()
-        local co, is_main = coroutine.running()
-        if is_main then main = co end
-      end })
       local lunette = require "lunette"
-      for _ = 1, 2000 do
-        lunette.Promise.resolve():andThen(function()
-          local t = {}
-          for i = 1, 100 do t[i] = {} end
-        end)
-        if main then break end
+      local main
+      local function arm()
         setmetatable({}, { __gc = function()
           local co, is_main = coroutine.running()
-          if is_main then main = co end
+          if is_main then main = co else arm() end
         end })
+      end
+      arm()
+      repeat
+        local promise = lunette.Promise.resolve(1, 2, 3)
+        for _ = 1, 200 do promise = promise:andThen() end
         lunette.sleep(0)
-      end
-      if main then
+      until main
+      for _, wait in ipairs {
+        function() lunette.sleep(0) end,
+        function() lunette.Promise.resolve(1):andThen():await() end,
+      } do
+        wait()
         assert(not coroutine.resume(main, print, "out"))
-        assert(not pcall(coroutine.wrap, main))
         pcall(coroutine.close, main)
+        assert(not coroutine.resume(main, print, "out"))
       end
+      lunette.setTimeout(function()
+        assert(not coroutine.resume(main, print, "out"))
+        pcall(coroutine.close, main)
+      end, 0)
       lunette.sleep(1)
+      print "alive"
+    ]]
+    assert.equal("alive\n", output)
+  end)
+
+  it("finds no way out through the fields of a promise", function()
+    local output = page.output [[
+      local lunette = require "lunette"
+      local Promise = lunette.Promise
+      local wake, co, wait
+      local promise, resolve = Promise.withResolvers()
+      promise._fn, promise._a, promise._b = nil, nil, nil
+      function Promise.__newindex(t, key, value)
+        rawset(t, key, value)
+        if key == "_fn" then wake = value elseif key == "_a" then co = value end
+        if key == "_b" then wait = value end
+        if wake and co and wait then assert(not wake(co, wait)) end
+      end
+      local done = lunette.spawn(function() promise:await() end)
+      Promise.__newindex = nil
+      assert(wake and co and wait)
+      assert(not coroutine.resume(co))
+      resolve()
+      done:await()
+      assert(not wake(co, wait))
+      assert(not coroutine.resume(co))
+      assert(getmetatable(Promise.delay(0)._timer) == false)
+      lunette.spawn(function() lunette.sleep(0) end):await()
       print "alive"
     ]]
     assert.equal("alive\n", output)
