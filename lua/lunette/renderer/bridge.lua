@@ -35,7 +35,7 @@ local function to_wire(err)
     return value == nil and err ~= nil and tostring(err) or value
   end
   local fields, metatable = errors.to_wire(err), getmetatable(err)
-  local has_text = type(metatable) == "table" and metatable.__tostring
+  local has_text = type(metatable) == "table" and rawget(metatable, "__tostring")
   return { fields = fields, text = has_text and report.describe(err) or fields.message }
 end
 
