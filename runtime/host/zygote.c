@@ -22,6 +22,7 @@
 typedef struct Request {
   List node;
   Child *child; /* owned until it is found */
+  int link_fd;  /* owned; the renderer's end, -1 once it was sent */
 } Request;
 
 struct Zygote {
@@ -119,11 +120,14 @@ int zygote_serve(int fd) {
 
 /* Main's side */
 
+static void on_ready(uv_poll_t *watcher, int status, int events);
+
 static void settle(Zygote *zygote, int32_t number) {
   if (list_empty(&zygote->requests)) return;
   Request *request = LIST_ENTRY(zygote->requests.next, Request, node);
   Child *child = request->child;
   list_remove(&request->node);
+  if (request->link_fd >= 0) close(request->link_fd);
   free(request);
   if (number > 0) {
     child_found(child, zygote->loop, (pid_t)number);
@@ -147,17 +151,42 @@ static void hang_up(Zygote *zygote) {
   lose_all(zygote);
 }
 
-static void on_answer(uv_poll_t *watcher, int status, int events) {
-  (void)events;
-  Zygote *zygote = watcher->data;
+/* Sends the requests that were not sent yet. A turn may ask for more than the socket holds: the
+ * rest goes when there is room again. */
+static void send_requests(Zygote *zygote) {
+  int error = 0;
+  for (List *node = zygote->requests.next; node != &zygote->requests && error == 0;
+       node = node->next) {
+    Request *request = LIST_ENTRY(node, Request, node);
+    if (request->link_fd < 0) continue;
+    error = send_request(zygote->fd, request->link_fd);
+    if (error < 0) break;
+    close(request->link_fd);
+    request->link_fd = -1;
+  }
+  bool full = error == -EAGAIN || error == -ETOOMANYREFS;
+  uv_poll_start(&zygote->watcher, UV_READABLE | (full ? UV_WRITABLE : 0), on_ready);
+}
+
+static void read_answers(Zygote *zygote) {
   int32_t numbers[64];
-  ssize_t got = status < 0 ? 0 : recv(zygote->fd, numbers, sizeof numbers, MSG_DONTWAIT);
+  ssize_t got = recv(zygote->fd, numbers, sizeof numbers, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0 || (size_t)got % sizeof *numbers != 0) {
     hang_up(zygote);
     return;
   }
   for (size_t i = 0; i < (size_t)got / sizeof *numbers; i++) settle(zygote, numbers[i]);
+}
+
+static void on_ready(uv_poll_t *watcher, int status, int events) {
+  Zygote *zygote = watcher->data;
+  if (status < 0) {
+    hang_up(zygote);
+    return;
+  }
+  if (events & UV_READABLE) read_answers(zygote);
+  if ((events & UV_WRITABLE) && zygote->fd >= 0) send_requests(zygote);
 }
 
 static void on_process_exit(Child *child, ChildExit how) {
@@ -171,7 +200,7 @@ static int watch(Zygote *zygote) {
   int error = uv_poll_init(zygote->loop, &zygote->watcher, zygote->fd);
   if (error < 0) return error;
   zygote->watcher.data = zygote;
-  uv_poll_start(&zygote->watcher, UV_READABLE, on_answer);
+  uv_poll_start(&zygote->watcher, UV_READABLE, on_ready);
   uv_unref((uv_handle_t *)&zygote->watcher);
   return 0;
 }
@@ -199,30 +228,31 @@ int zygote_open(uv_loop_t *loop, const char *path, char *const *argv, Zygote **o
   return 0;
 }
 
-/* A request for the child, sent with its end of a new link; our end is *link_fd. */
-static int ask(Zygote *zygote, int *link_fd) {
+/* A request for the child with a new link, whose our end is *link_fd. */
+static Request *new_request(Child *child, int *link_fd) {
   int pair[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) return -errno;
-  int error = send_request(zygote->fd, pair[1]);
-  close(pair[1]);
-  if (error == 0) *link_fd = pair[0];
-  else close(pair[0]);
-  return error;
+  Request *request = calloc(1, sizeof *request);
+  if (request && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0) {
+    request->child = child;
+    request->link_fd = pair[1];
+    *link_fd = pair[0];
+    return request;
+  }
+  free(request);
+  return NULL;
 }
 
 int zygote_spawn(Zygote *zygote, const ChildOptions *options, Child **out, int *link_fd) {
   if (zygote->fd < 0) return UV_EPIPE;
-  Request *request = calloc(1, sizeof *request);
-  Child *child = request ? child_expect(options) : NULL;
-  int error = child ? ask(zygote, link_fd) : UV_ENOMEM;
-  if (error < 0) {
+  Child *child = child_expect(options);
+  Request *request = child ? new_request(child, link_fd) : NULL;
+  if (!request) {
     free(child);
-    free(request);
-    return error;
+    return child ? UV_EMFILE : UV_ENOMEM;
   }
-  request->child = child;
   list_append(&zygote->requests, &request->node);
   *out = child;
+  send_requests(zygote);
   return 0;
 }
 

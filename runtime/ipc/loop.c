@@ -10,7 +10,7 @@
 enum {
   PACKETS_PER_ROUND = 8, /* of one link, before the next link has its round */
   SETTLE_LIMIT = 1000 * 1000 * 1000,
-  DEFAULT_BUDGET = 4 * 1000 * 1000, /* 4 ms: a quarter of a frame */
+  DEFAULT_BUDGET = 1000 * 1000, /* 1 ms: what a flood may cost the others */
 };
 
 static void flush_dirty(Loop *loop) {
