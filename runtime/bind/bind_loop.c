@@ -7,14 +7,12 @@
 
 static const char TIMER[] = "lunette.Timer";
 
-/* A timer, an immediate, a signal watcher or a hold. While it is active, the registry keeps the
- * userdata that stands for it (whose user value is the function to call), so closing the state
- * closes it. */
+/* A timer, a signal watcher or a hold. While it is active, the registry keeps the userdata that
+ * stands for it (whose user value is the function to call), so closing the state closes it. */
 typedef struct Watcher {
   union {
     uv_handle_t handle;
     uv_timer_t timer;
-    uv_idle_t idle;
     uv_signal_t signal;
     uv_async_t async;
   } uv;
@@ -64,17 +62,16 @@ static void call_watcher(Watcher *watcher, int count) {
 
 static void on_timer(uv_timer_t *timer) { call_watcher(timer->data, 0); }
 
-static void on_idle(uv_idle_t *idle) { call_watcher(idle->data, 0); }
-
 static void on_signal(uv_signal_t *signal, int number) {
   Watcher *watcher = signal->data;
   lua_pushinteger(watcher->state->L, number);
   call_watcher(watcher, 1);
 }
 
-/* How long from the loop's time, which stands still during a turn, to `after` from now. Moving the
- * loop's time on instead would let timers that start each other keep the loop from all else. Timers
- * come late rather than early, so parts of a millisecond are rounded up, but not for 0. */
+/* How long from the loop's time, which stands still while timers run, to `after` from now. Moving
+ * that time on instead would let timers that start each other keep the loop from all else; so they
+ * can for a millisecond. Timers come late rather than early: parts of one are rounded up, but not
+ * for 0. */
 static uint64_t from_loop_time(uv_loop_t *loop, uint64_t after) {
   uint64_t now = uv_hrtime(), due = now / 1000000 + after, turn = uv_now(loop);
   if (after > 0 && now % 1000000 > 0) due++;
@@ -92,14 +89,6 @@ static int l_timer(lua_State *L) {
   uint64_t delay = from_loop_time(loop, (uint64_t)after);
   uv_timer_init(loop, &watcher->uv.timer);
   uv_timer_start(&watcher->uv.timer, on_timer, delay, (uint64_t)repeat);
-  return 1;
-}
-
-/* immediate(fn): calls fn once a turn of the loop, until close(). */
-static int l_immediate(lua_State *L) {
-  Watcher *watcher = new_watcher(L, 1);
-  uv_idle_init(&watcher->state->loop->uv, &watcher->uv.idle);
-  uv_idle_start(&watcher->uv.idle, on_idle);
   return 1;
 }
 
@@ -162,8 +151,8 @@ static int l_stop(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"timer", l_timer}, {"immediate", l_immediate}, {"signal", l_signal}, {"hold", l_hold},
-    {"spin", l_spin},   {"stop", l_stop},           {NULL, NULL},
+    {"timer", l_timer}, {"signal", l_signal}, {"hold", l_hold},
+    {"spin", l_spin},   {"stop", l_stop},     {NULL, NULL},
 };
 
 static const luaL_Reg timer_methods[] = {

@@ -6,24 +6,26 @@ local loop = import "core.loop"
 local check = arguments.check
 local M = {}
 
--- Timers and immediates that are under way, by id.
+-- Timers that are under way, by id.
 local active, last_id = {}, 0
 
--- What a timer calls; when it has only one go, it is over before.
-local function make_callback(id, is_repeating, fn, ...)
+-- fn with its arguments.
+local function bind(fn, ...)
   local args = table.pack(...)
   return function()
-    if not is_repeating then M.clearTimeout(id) end
     fn(table.unpack(args, 1, args.n))
   end
 end
 
-local function start(ms, is_repeating, fn, ...)
+local function start(ms, is_repeating, callback)
   local id = last_id + 1
   last_id = id
   local delay = arguments.to_milliseconds(ms)
   local interval = is_repeating and math.max(delay, 1) or 0
-  active[id] = loop.timer(delay, interval, make_callback(id, is_repeating, fn, ...))
+  active[id] = loop.timer(delay, interval, function()
+    if not is_repeating then M.clearTimeout(id) end
+    callback()
+  end)
   return id
 end
 
@@ -34,7 +36,7 @@ end
 function M.setTimeout(fn, ms, ...)
   check("lunette.setTimeout", 1, fn, "callable")
   check("lunette.setTimeout", 2, ms, "milliseconds|nil")
-  return start(ms or 0, false, fn, ...)
+  return start(ms or 0, false, bind(fn, ...))
 end
 
 --- Calls fn(...) every ms milliseconds.
@@ -44,7 +46,7 @@ end
 function M.setInterval(fn, ms, ...)
   check("lunette.setInterval", 1, fn, "callable")
   check("lunette.setInterval", 2, ms, "milliseconds|nil")
-  return start(ms or 0, true, fn, ...)
+  return start(ms or 0, true, bind(fn, ...))
 end
 
 --- Calls fn(...) once, as soon as the loop has seen to what is waiting.
@@ -52,10 +54,7 @@ end
 ---@return integer id for clearTimeout
 function M.setImmediate(fn, ...)
   check("lunette.setImmediate", 1, fn, "callable")
-  local id = last_id + 1
-  last_id = id
-  active[id] = loop.immediate(make_callback(id, false, fn, ...))
-  return id
+  return start(0, false, bind(fn, ...))
 end
 
 --- Stops the timer; an id that is not active, or nil, is ignored.
