@@ -281,7 +281,7 @@ describe("the water marks", function()
         quit()
       ]],
       page = [[
-        while pcall(ipc.send, "n", ("x"):rep(10000)) do end
+        while pcall(ipc.send, "n", ("x"):rep(8 << 20)) do end -- faster than main can read it
       ]],
     }
     assert.equal('"loaded"\n', output)
