@@ -36,7 +36,7 @@ static void watch(Link *link, int events) {
 
 static void set_ready(Link *link) {
   if (link->closed) return;
-  if (list_empty(&link->ready_node)) list_append(&link->loop->ready, &link->ready_node);
+  if (list_empty(&link->ready_node)) loop_add_ready(link->loop, &link->ready_node);
 }
 
 /* The packet that stands at `offset` of the unread bytes. */

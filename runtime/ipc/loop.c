@@ -58,11 +58,14 @@ static void on_check(uv_check_t *check) {
   if (loop->closing) return;
   dispatch_ready(loop);
   flush_dirty(loop);
-  if (list_empty(&loop->ready)) {
-    uv_idle_stop(&loop->idle);
-  } else {
-    uv_idle_start(&loop->idle, on_idle);
-  }
+  if (list_empty(&loop->ready)) uv_idle_stop(&loop->idle);
+}
+
+/* A link may become ready anywhere, as by a sendSync that a timer calls: the poll must not sleep.
+ */
+void loop_add_ready(Loop *loop, List *node) {
+  list_append(&loop->ready, node);
+  if (!loop->closing) uv_idle_start(&loop->idle, on_idle);
 }
 
 Loop *loop_new(void) {

@@ -43,6 +43,10 @@ void loop_stop(Loop *loop);
  * hang for ever. Harmless before loop_start. */
 bool loop_settle(Loop *loop);
 
+/* Puts a link's `ready_node` at the end of `ready`: it has its turn after the next poll. For
+ * link.c. */
+void loop_add_ready(Loop *loop, List *node);
+
 /* Closes every handle that is still open on the loop, waits for their close callbacks, and frees
  * it. NULL is allowed. All links must have been closed. */
 void loop_free(Loop *loop);

@@ -304,6 +304,23 @@ describe("ipcRenderer.sendSync", function()
     assert.equal('"answer" 0\n"before" 1 2 3 4 5 6 7 8 9\n', output)
   end)
 
+  it("lets what arrived meanwhile come at once, also when it was called by a timer", function()
+    local output = ipc.output {
+      preferences = "{ sandbox = false }",
+      main = [[
+        ipcMain.on("ask", function(event)
+          event.sender:send("n", 1)
+          event.returnValue = "answer"
+        end)
+      ]],
+      page = [[
+        ipc.on("n", function(_, n) say("came", n) quit() end)
+        lunette.uv.new_timer():start(1, 1000000, function() say(ipc.sendSync("ask")) end)
+      ]],
+    }
+    assert.equal('"answer"\n"came" 1\n', output)
+  end)
+
   it("may be called by what arrived during another one", function()
     local output = ipc.output {
       main = [[
