@@ -132,6 +132,7 @@ function M.setup(fields)
   for name, value in pairs(fields) do
     process[name] = value
   end
+  process.contextIsolated = fields.contextIsolated or false
   process.pid, process.platform, process.arch = core_os.pid(), core_os.platform, core_os.arch
   process.execPath = core_os.exec_path()
   process.versions = core_state.versions()

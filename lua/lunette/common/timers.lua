@@ -6,25 +6,18 @@ local loop = import "core.loop"
 local check = arguments.check
 local M = {}
 
--- Timers that are under way, by id.
+-- Those that are under way, by id.
 local active, last_id = {}, 0
 
--- fn with its arguments.
-local function bind(fn, ...)
-  local args = table.pack(...)
-  return function()
-    fn(table.unpack(args, 1, args.n))
-  end
-end
-
-local function start(ms, is_repeating, callback)
+local function start(ms, is_repeating, fn, ...)
   local id = last_id + 1
   last_id = id
+  local args = table.pack(...)
   local delay = arguments.to_milliseconds(ms)
   local interval = is_repeating and math.max(delay, 1) or 0
   active[id] = loop.timer(delay, interval, function()
     if not is_repeating then M.clearTimeout(id) end
-    callback()
+    fn(table.unpack(args, 1, args.n))
   end)
   return id
 end
@@ -36,7 +29,7 @@ end
 function M.setTimeout(fn, ms, ...)
   check("lunette.setTimeout", 1, fn, "callable")
   check("lunette.setTimeout", 2, ms, "milliseconds|nil")
-  return start(ms or 0, false, bind(fn, ...))
+  return start(ms or 0, false, fn, ...)
 end
 
 --- Calls fn(...) every ms milliseconds.
@@ -46,7 +39,7 @@ end
 function M.setInterval(fn, ms, ...)
   check("lunette.setInterval", 1, fn, "callable")
   check("lunette.setInterval", 2, ms, "milliseconds|nil")
-  return start(ms or 0, true, bind(fn, ...))
+  return start(ms or 0, true, fn, ...)
 end
 
 --- Calls fn(...) once, as soon as the loop has seen to what is waiting.
@@ -54,7 +47,7 @@ end
 ---@return integer id for clearTimeout
 function M.setImmediate(fn, ...)
   check("lunette.setImmediate", 1, fn, "callable")
-  return start(0, false, bind(fn, ...))
+  return start(0, false, fn, ...)
 end
 
 --- Stops the timer; an id that is not active, or nil, is ignored.
