@@ -1,97 +1,213 @@
 -- SPDX-License-Identifier: MIT
+-- API.md, process; and os.exit in main.
 local app = require "spec.support.app"
+local page = require "spec.support.page"
 
+local MAIN = "local lunette = require 'lunette'\nlocal process = lunette.process\n"
+
+-- Runs the code as a main script; without the folder in front of main.lua.
 local function run(code, options)
-  return app.run({ ["main.lua"] = "local lunette = require 'lunette'\n" .. code }, options)
+  local result = app.run({ ["main.lua"] = MAIN .. code }, options)
+  result.stdout = result.stdout:gsub("/[^\n ]-/main.lua", "main.lua")
+  return result
+end
+
+local function output(code, options)
+  local result = run(code, options)
+  assert.equal("", result.stderr)
+  return result.stdout
 end
 
 describe("process", function()
   it("tells what main is", function()
-    local result = run([[
-      local p = lunette.process
-      print(p.type, p.platform, p.sandboxed, math.type(p.pid), p.versions.lua, p.argv[2], p.argv[3])
-      print(p.argv[1] == arg[0], p.argv[0] == p.execPath or p.argv[0] ~= nil, ...)
-    ]], { args = { "one", "--two" } })
-    assert.equal("browser\tlinux\tfalse\tinteger\t5.4.4\tone\t--two\n"
-      .. "true\ttrue\tone\t--two\n", result.stdout)
+    local result = app.spawn(app.executable, { "-e", [[
+      local p = require("lunette").process
+      print(p.type, p.pid, p.platform, p.arch, p.sandboxed, p.contextIsolated, p.execPath)
+    ]] })
+    local arch = io.popen("uname -m"):read "l"
+    local wanted = "browser\t%d\tlinux\t%s\tfalse\tfalse\t%s\n"
+    arch = ({ x86_64 = "x64", aarch64 = "arm64" })[arch] or arch
+    assert.equal(wanted:format(result.pid, arch, app.executable), result.wait().stdout)
   end)
 
-  it("measures time and memory", function()
-    local result = run [[
-      local p = lunette.process
-      local a = p.hrtime()
-      lunette.sleep(2)
-      print(math.type(a), p.hrtime() - a >= 2000000, p.uptime() > 0, p.uptime() < 10)
-      local m = p.memoryUsage()
-      print(m.heap > 0, m.heapPeak >= m.heap, m.rss > m.heap)
+  it("tells what a page is, and gives it no powers", function()
+    local code = [[
+      local p = require("lunette").process
+      print(p.type, p.sandboxed, p.contextIsolated, math.type(p.pid), p.platform)
+      print(p.cwd, p.chdir, p.env, p.kill, type(p.hrtime), type(p.uptime), type(p.memoryUsage))
     ]]
-    assert.equal("integer\ttrue\ttrue\ttrue\ntrue\ttrue\ttrue\n", result.stdout)
+    local powers = "nil\tnil\tnil\tnil\tfunction\tfunction\tfunction\n"
+    assert.equal("renderer\ttrue\tfalse\tinteger\tlinux\n" .. powers, page.output(code))
+    local isolated = page.output(code, { preferences = "contextIsolation = true" })
+    assert.equal("renderer\ttrue\ttrue\tinteger\tlinux\n" .. powers, isolated)
   end)
 
-  it("has the environment, the working directory and signals", function()
-    local result = run([[
-      local p = lunette.process
-      print(p.env.LUNETTE_SPEC_VALUE, p.env.LUNETTE_SPEC_NONE)
-      p.env.LUNETTE_SPEC_VALUE = nil
-      print(p.env.LUNETTE_SPEC_VALUE)
-      p.chdir "/"
-      print(p.cwd(), p.kill(p.pid, 0))
-      print(pcall(p.chdir, "/there/is/nothing"))
-    ]], { env = { LUNETTE_SPEC_VALUE = "5" } })
-    assert.equal("5\tnil\nnil\n/\ttrue\n", result.stdout:match("^.-true\n"))
-    assert.matches("false\t.*process.chdir: ENOENT", result.stdout)
+  it("gives a page without a sandbox its powers", function()
+    local printed = page.output([[
+      local p = require("lunette").process
+      print(p.sandboxed, p.cwd() ~= nil, p.kill(p.pid, 0), p.env.PATH ~= nil)
+    ]], { preferences = "sandbox = false" })
+    assert.equal("false\ttrue\ttrue\ttrue\n", printed)
   end)
 
-  it("emits exit, with the status", function()
-    local result = run [[
-      lunette.process.on("exit", function(code) print("exit", code) end)
-      lunette.app.exit(3)
+  it("has the versions of Lunette and its parts", function()
+    local printed = output [[
+      local v = process.versions
+      print(v.lunette == lunette.version, v.lunette, v.lua, v.uv)
     ]]
-    assert.equal("exit\t3\n", result.stdout)
-    assert.equal(3, result.status)
+    assert.matches("^true\t%d+%.%d+%.%d+\t5%.4%.%d+\t1%.%d+%.%d+\n$", printed)
   end)
 
-  it("tells a page what it is", function()
-    local result = app.run {
-      ["main.lua"] = [[
-        local lunette = require "lunette"
-        lunette.app.whenReady():await()
-        local more = { additionalArguments = { "--mine" } }
-        lunette.BrowserWindow.new({ webPreferences = more }):loadFile "page.lua"
-      ]],
-      ["page.lua"] = [[
-        local p = require("lunette").process
-        print(p.type, p.sandboxed, p.contextIsolated, p.argv[#p.argv], p.cwd, p.env, p.kill)
-        window.close()
-      ]],
+  it("has argv: the executable, the app and its arguments, as Lua's arg", function()
+    local printed = output([[
+      print(process.argv[0] == process.execPath, process.argv[1]:match "lunette%-spec" ~= nil)
+      print(table.unpack(process.argv, 2))
+      print(arg[0] == process.argv[1], table.unpack(arg))
+      print(...)
+    ]], { args = { "one", "", "--two=3" } })
+    local args = "one\t\t--two=3\n"
+    assert.equal("true\ttrue\n" .. args .. "true\t" .. args .. args, printed)
+  end)
+
+  it("measures time: hrtime in nanoseconds, uptime in seconds", function()
+    assert.equal("integer\ttrue\nfloat\ttrue\n", output [[
+      local a, b = process.hrtime(), process.uptime()
+      lunette.sleep(3)
+      local c, d = process.hrtime(), process.uptime()
+      print(math.type(a), c - a >= 3000000 and c - a < 10 ^ 10)
+      print(math.type(b), b >= 0 and d - b >= 0.003 and d < 10)
+    ]])
+  end)
+
+  it("measures memory: heap, heapPeak and rss, in bytes", function()
+    assert.equal("integer\tinteger\tinteger\ntrue\ttrue\ttrue\n", output [[
+      local before = process.memoryUsage()
+      print(math.type(before.heap), math.type(before.heapPeak), math.type(before.rss))
+      local text = ("x"):rep(10000000)
+      local during = process.memoryUsage()
+      text = nil
+      collectgarbage()
+      local after = process.memoryUsage()
+      print(during.heap - before.heap > 9000000 and during.rss - before.rss > 9000000,
+        after.heap < before.heap + 1000000, after.heapPeak >= during.heap)
+    ]])
+  end)
+
+  it("reads, sets, removes and walks the environment", function()
+    assert.equal("given\tnil\n5\t5\tnil\ntrue\tnil\n", output([[
+      local env = process.env
+      print(env.LUNETTE_SPEC_VALUE, env.LUNETTE_SPEC_NONE)
+      env.LUNETTE_SPEC_NEW = 5
+      env.LUNETTE_SPEC_VALUE = nil
+      print(env.LUNETTE_SPEC_NEW, os.getenv "LUNETTE_SPEC_NEW", os.getenv "LUNETTE_SPEC_VALUE")
+      local found = {}
+      for name, value in pairs(env) do found[name] = value end
+      print(found.LUNETTE_SPEC_NEW == "5" and found.PATH == env.PATH, found.LUNETTE_SPEC_VALUE)
+    ]], { env = { LUNETTE_SPEC_VALUE = "given" } }))
+  end)
+
+  it("hands its environment and working directory to children", function()
+    assert.equal("set\t/\n", output [[
+      process.env.LUNETTE_SPEC_VALUE = "set"
+      process.chdir "/"
+      local child = io.popen "echo $LUNETTE_SPEC_VALUE; pwd"
+      print(child:read "l", child:read "l")
+    ]])
+  end)
+
+  it("changes its working directory", function()
+    assert.equal("/\n/usr\n", output [[
+      process.chdir "/"
+      print(process.cwd())
+      process.chdir "usr"
+      print(process.cwd())
+    ]])
+  end)
+
+  it("sends signals, by name or number, and asks whether a process is there by 0", function()
+    assert.equal("true\n9\n15\n15\nfalse\n", output [[
+      local function child()
+        local signal, resolve = lunette.Promise.withResolvers()
+        local handle, pid = lunette.uv.spawn("sleep", { args = { "100" } }, function(_, number)
+          resolve(number)
+        end)
+        return pid, signal, handle
+      end
+      local pid, signal = child()
+      print(process.kill(pid, 0))
+      process.kill(pid, "SIGKILL")
+      print(signal:await())
+      for _, wanted in ipairs { 15, false } do
+        pid, signal = child()
+        process.kill(pid, wanted or nil)
+        print(signal:await())
+      end
+      print((pcall(process.kill, pid, 0)))
+    ]])
+  end)
+
+  local WRONG = {
+    ["process.chdir(5)"] = "bad argument #1 to 'process.chdir' (string expected, got number)",
+    ["process.chdir('a\\0b')"] =
+      "bad argument #1 to 'process.chdir' (string without zero bytes expected)",
+    ["process.chdir('/there/is/nothing')"] =
+      "process.chdir: ENOENT: no such file or directory: /there/is/nothing",
+    ["process.kill('1')"] = "bad argument #1 to 'process.kill' (integer expected, got string)",
+    ["process.kill(1 << 40)"] = "bad argument #1 to 'process.kill' (process id expected)",
+    ["process.kill(1, {})"] =
+      "bad argument #2 to 'process.kill' (string or integer or nil expected, got table)",
+    ["process.kill(1, 'SIGNONE')"] =
+      "bad argument #2 to 'process.kill' (signal expected, got SIGNONE)",
+    ["process.kill(1, 1000)"] = "bad argument #2 to 'process.kill' (signal expected, got 1000)",
+    ["process.kill(0x7ffffff0, 0)"] = "process.kill: ESRCH: no such process",
+    ["process.env['a=b'] = 1"] =
+      "process.env: a variable's name is a string without = and zero bytes",
+    ["process.env[1] = 1"] = "process.env: a variable's name is a string without = and zero bytes",
+    ["process.env.X = '\\0'"] = "process.env.X: a value without zero bytes expected",
+  }
+  for code, text in pairs(WRONG) do
+    it("says what is wrong with " .. code, function()
+      assert.equal("false\tmain.lua:3: " .. text .. "\n",
+        output("print(pcall(function() " .. code .. " end))"))
+    end)
+  end
+
+  it("emits exit with the status, however the app ends", function()
+    local ENDS = {
+      [""] = 0,
+      ["lunette.setTimeout(function() end, 1)"] = 0,
+      ["lunette.app.exit(3)"] = 3,
+      ["lunette.app.quit()"] = 0,
+      ["os.exit(4)"] = 4,
+      ["process.kill(process.pid)"] = 0,
+      ["lunette.setTimeout(function() error 'x' end)"] = 1,
+      ["error 'x'"] = 1,
     }
-    assert.equal("renderer\ttrue\tfalse\t--mine\tnil\tnil\tnil\n", result.stdout)
+    for code, status in pairs(ENDS) do
+      local result = run("process.on('exit', function(...) print('exit', ...) end)\n" .. code)
+      assert.same({ ("exit\t%d\n"):format(status), status }, { result.stdout, result.status }, code)
+    end
   end)
 end)
 
-describe("A wrong call", function()
-  local function message(code)
-    local result = run("print(select(2, pcall(function() " .. code .. " end)))")
-    return (result.stdout:gsub("^.-main.lua:2: ", ""):gsub("\n$", ""))
+describe("os.exit in main", function()
+  local STATUSES = {
+    ["os.exit()"] = 0,
+    ["os.exit(true)"] = 0,
+    ["os.exit(false)"] = 1,
+    ["os.exit(7)"] = 7,
+    ["os.exit(0, true)"] = 0,
+    ["lunette.sleep(1) os.exit(8)"] = 8,
+    ["lunette.setTimeout(function() os.exit(9) end) lunette.sleep(10000)"] = 9,
+    ["lunette.spawn(function() lunette.sleep(1) os.exit(10) end):await()"] = 10,
+    ["coroutine.wrap(function() os.exit(11) end)()"] = 11,
+    ["lunette.process.on('exit', function() os.exit(12) end) os.exit(13)"] = 13,
+    ["lunette.setTimeout(error) lunette.sleep(5) os.exit()"] = 0,
+  }
+  for code, status in pairs(STATUSES) do
+    it(("ends with %d by %s"):format(status, code), function()
+      local result = run("io.write 'written' " .. code .. " print 'not reached'")
+      assert.same({ "written", status }, { result.stdout, result.status })
+    end)
   end
-
-  it("by a colon instead of a dot says which one to use", function()
-    assert.equal("ipcMain.on is called with a dot: write ipcMain.on(...), not ipcMain:on(...)",
-      message "lunette.ipcMain:on('x', print)")
-  end)
-
-  it("by a dot instead of a colon does so too", function()
-    assert.equal(
-      "Promise:await is called with a colon: write promise:await(...), not promise.await(...)",
-      message "lunette.Promise.resolve().await()")
-  end)
-
-  it("names the function, the argument, what was expected and what came", function()
-    assert.equal("bad argument #1 to 'ipcMain.on' (string expected, got number)",
-      message "lunette.ipcMain.on(5, print)")
-    assert.equal("bad argument #1 to 'app.exit' (integer or nil expected, got 1.5)",
-      message "lunette.app.exit(1.5)")
-    assert.equal("bad argument #1 to 'lunette.sleep' (milliseconds expected, got string)",
-      message "lunette.sleep('1')")
-  end)
 end)
