@@ -63,11 +63,12 @@ function M.files(scripts)
   return files
 end
 
---- Runs the app until it ends. Its folder's name is left out of what it printed.
+--- Runs the app of these files until it ends. Its folder's name is left out of what it printed.
+---@param files table<string, string>
+---@param options table? as for app.spawn
 ---@return {stdout: string, stderr: string, status: integer, signal: integer}
-function M.run(scripts)
-  local dir = app.folder(M.files(scripts))
-  local options = { deadline = scripts.deadline, env = scripts.env }
+function M.run_files(files, options)
+  local dir = app.folder(files)
   local ok, result = pcall(app.spawn(app.executable, { dir }, options).wait)
   app.remove(dir)
   if not ok then error(result, 0) end
@@ -75,6 +76,11 @@ function M.run(scripts)
     result[stream] = result[stream]:gsub((dir:gsub("%p", "%%%0")) .. "/?", "")
   end
   return result
+end
+
+--- Runs the app of these scripts.
+function M.run(scripts)
+  return M.run_files(M.files(scripts), { deadline = scripts.deadline, env = scripts.env })
 end
 
 --- Runs the app, which must end well and complain of nothing; what it printed.

@@ -45,11 +45,12 @@ local function send_json(link, kind, flags, id, frame, channel, ...)
   return link:send_raw(kind, flags | JSON, id, frame, channel, text)
 end
 
---- Sends a message. Returns true, or false when too much waits. Raises at the caller's caller when
---- a value cannot be sent: call it from the public function itself, not in a tail call.
+--- Sends a message to a frame. Returns true, or false when too much waits or the other side has
+--- gone. Raises at the caller's caller when a value cannot be sent: call it from the public function
+--- itself, not in a tail call.
 ---@return boolean
-function Peer:send(id, frame, channel, ...)
-  local ok, err = self.send_values(self._link, MESSAGE, 0, id, frame, channel, ...)
+function Peer:send(frame, channel, ...)
+  local ok, err = self.send_values(self._link, MESSAGE, 0, 0, frame, channel, ...)
   if ok == nil then error(err, 3) end
   return ok
 end

@@ -93,7 +93,7 @@ function WebContents:send(channel, ...)
   check_alive(self, "send")
   check("WebContents:send", 1, channel, "string")
   if is_dropped(self) then return false end
-  local sent = self._peer:send(0, 0, channel, ...)
+  local sent = self._peer:send(0, channel, ...)
   return sent
 end
 
@@ -102,7 +102,7 @@ end
 function WebContents:_send_to_frame(name, frame, channel, ...)
   check(name, 1, channel, "string", 3)
   if self._state == "destroyed" or frame ~= 0 or is_dropped(self) then return false end
-  return self._peer:send(0, frame, channel, ...)
+  return self._peer:send(frame, channel, ...)
 end
 
 --- Sends a message to one frame of the page. Returns false when there is no such frame.
@@ -117,7 +117,7 @@ function WebContents:sendToFrame(frame, channel, ...)
   check("WebContents:sendToFrame", 2, channel, "string")
   local id = type(frame) == "table" and frame[2] or frame
   if id ~= 0 or is_dropped(self) then return false end
-  local sent = self._peer:send(0, id, channel, ...)
+  local sent = self._peer:send(id, channel, ...)
   return sent
 end
 

@@ -62,7 +62,7 @@ end
 ---@return boolean
 function ipcRenderer.send(channel, ...)
   if type(channel) ~= "string" then bad_channel("ipcRenderer.send", channel) end
-  local sent = peer:send(0, 0, channel, ...)
+  local sent = peer:send(0, channel, ...)
   return sent
 end
 

@@ -1,0 +1,30 @@
+-- SPDX-License-Identifier: MIT
+--- Packets of docs/protocol.md as bytes, good ones and others. Goes into apps under test too: a
+--- page without a sandbox that writes them to its link plays a hostile peer.
+local import = debug.getregistry()["lunette.import"]
+local clone = import "core.clone"
+
+local M = {
+  HELLO = 1, BOOT = 2, MESSAGE = 3, INVOKE = 4, REPLY = 5, CANCEL = 6, SYNC = 7, SEND_TO = 8,
+  ERROR = 1, INTERNAL = 2, JSON = 4,
+  --- Descriptor of a renderer's link.
+  LINK_FD = 3,
+}
+
+--- The body of some values.
+M.body = clone.encode
+
+--- A packet. `fields`: flags, id, frame, channel, body; and size, channel_size, to lie about them.
+---@param kind integer
+---@param fields table?
+---@return string
+function M.packet(kind, fields)
+  local f = fields or {}
+  local channel, body = f.channel or "", f.body or ""
+  local size, channel_size = f.size or #channel + #body, f.channel_size or #channel
+  local id, frame = f.id or 0, f.frame or 0
+  local header = ("<I4I1I1I2I4I4"):pack(size, kind, f.flags or 0, channel_size, id, frame)
+  return header .. channel .. body
+end
+
+return M
