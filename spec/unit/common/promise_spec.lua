@@ -385,19 +385,21 @@ describe("promise:await", function()
 
   it("is not woken from a wait that is over", function()
     local first, resolve_first = Promise.withResolvers()
+    local second, resolve_second = Promise.withResolvers()
     local trace = {}
     local task = lunette.spawn(function()
       first:timeout(0):pawait()
       trace[1] = "timed out"
-      sleep(5)
-      trace[2] = "slept"
+      second:await()
+      trace[2] = "woken"
     end)
-    sleep(2)
+    repeat sleep(1) until trace[1]
     resolve_first()
     end_turn()
     assert.same({ "timed out" }, trace)
+    resolve_second()
     task:await()
-    assert.same({ "timed out", "slept" }, trace)
+    assert.same({ "timed out", "woken" }, trace)
   end)
 
   it("pawait gives true and the values, or false and the reason", function()
