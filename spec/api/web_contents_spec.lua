@@ -493,9 +493,11 @@ describe("executeLua", function()
 end)
 
 describe("a renderer's end", function()
-  -- What main hears of a renderer that ends by this code of its page, which has no sandbox.
+  -- What main hears of a renderer that ends by this code of its page, which has no sandbox. The
+  -- address sanitizer must not make something else of a signal.
   local function ending(code)
     return ipc.output {
+      env = { ASAN_OPTIONS = "handle_segv=0:handle_abort=0:handle_sigill=0" },
       preferences = "{ sandbox = false }",
       main = TELL .. [[
         app.on("render-process-gone", function(_, contents, details)

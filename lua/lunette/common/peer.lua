@@ -46,8 +46,8 @@ local function send_json(link, kind, flags, id, frame, channel, ...)
 end
 
 --- Sends a message to a frame. Returns true, or false when too much waits or the other side has
---- gone. Raises at the caller's caller when a value cannot be sent: call it from the public function
---- itself, not in a tail call.
+--- gone. Raises at the caller's caller when a value cannot be sent: call it from the public
+--- function itself, not in a tail call.
 ---@return boolean
 function Peer:send(frame, channel, ...)
   local ok, err = self.send_values(self._link, MESSAGE, 0, 0, frame, channel, ...)
