@@ -26,11 +26,11 @@ describe("setTimeout", function()
 
   it("calls in the order of the times, and of the calls for one time", function()
     local trace = {}
-    lunette.setTimeout(tracer(trace, "late"), 8)
-    lunette.setTimeout(tracer(trace, "a"), 4)
-    lunette.setTimeout(tracer(trace, "b"), 4)
+    local late = Promise.delay(100):andThen(tracer(trace, "late"))
+    lunette.setTimeout(tracer(trace, "a"), 10)
+    lunette.setTimeout(tracer(trace, "b"), 10)
     lunette.setTimeout(tracer(trace, "none"))
-    sleep(20)
+    late:await()
     assert.same({ "none", "a", "b", "late" }, trace)
   end)
 
@@ -98,18 +98,21 @@ describe("setInterval", function()
   end)
 
   it("calls again while an earlier call still awaits", function()
-    local running, most, id = 0, 0
+    local gate, open = Promise.withResolvers()
+    local done, resolve = Promise.withResolvers()
+    local begun, ended, id = 0, 0
     id = lunette.setInterval(function()
-      running = running + 1
-      most = math.max(most, running)
-      sleep(10)
-      running = running - 1
+      begun = begun + 1
+      if begun == 3 then
+        lunette.clearInterval(id)
+        open()
+      end
+      gate:await()
+      ended = ended + 1
+      if ended == 3 then resolve() end
     end, 1)
-    sleep(15)
-    lunette.clearInterval(id)
-    sleep(15)
-    assert.is_true(most > 1)
-    assert.equal(0, running)
+    done:await()
+    assert.equal(3, begun)
   end)
 end)
 
