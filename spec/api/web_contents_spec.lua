@@ -515,8 +515,6 @@ describe("a renderer's end", function()
           quit()
         end)
       ]],
-      -- A sanitizer would make an exit of the fault.
-      env = { ASAN_OPTIONS = "handle_segv=0:handle_abort=0:handle_sigill=0" },
       page = [[ _G.process, _G.uv = lunette.process, lunette.uv ]],
     }
   end
