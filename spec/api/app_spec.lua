@@ -33,6 +33,19 @@ end
 local DEFAULT = { args = { "without" } }
 
 describe("the start of an app", function()
+  it("resolves whenReady for everybody, whoever cancels what awaits it", function()
+    local result = app.run {
+      ["main.lua"] = [[
+        local lunette = require "lunette"
+        lunette.spawn(function() lunette.app.whenReady():await() end):cancel()
+        lunette.app.whenReady():await()
+        print("ready", lunette.app.whenReady():pawait())
+      ]],
+    }
+    assert.equal("ready\ttrue\n", result.stdout)
+    assert.equal(0, result.status)
+  end)
+
   it("emits will-finish-launching and ready once the main script has returned", function()
     local result = trace "print 'script' print(app.isReady())"
     assert.equal(

@@ -44,7 +44,8 @@ end
 
 ---@return Promise
 function M.when_ready()
-  return ready_promise
+  if ready_promise:status() == "fulfilled" then return ready_promise end
+  return ready_promise:andThen() -- one for each caller, who may cancel it
 end
 
 --- The main script has returned or suspended.
