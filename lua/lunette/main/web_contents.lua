@@ -468,11 +468,13 @@ M.webContents = {
   --- The web contents of that id, or nil.
   ---@param id integer
   fromId = function(id)
+    arguments.not_colon("webContents.fromId", M.webContents, id)
     check("webContents.fromId", 1, id, "integer")
     return by_id[id]
   end,
   --- All web contents, in the order in which they were made.
-  getAllWebContents = function()
+  getAllWebContents = function(first)
+    arguments.not_colon("webContents.getAllWebContents", M.webContents, first)
     local list = {}
     for _, contents in pairs(by_id) do
       list[#list + 1] = contents

@@ -101,7 +101,8 @@ end
 
 --- A promise that fulfils when fewer bytes than the high-water mark wait for main.
 ---@return Promise
-function ipcRenderer.drained()
+function ipcRenderer.drained(first)
+  not_colon("ipcRenderer.drained", ipcRenderer, first)
   return peer:drained()
 end
 
