@@ -76,7 +76,9 @@ static int push_body(lua_State *L, LinkBox *box, const Packet *packet, const cha
   int count =
       clone_read(box->state->clone, L, packet->body, packet->body_size, &limits, NULL, error);
   box->decoding = false;
-  return count;
+  if (count <= VALUES_MAX) return count;
+  *error = "a message of too many values";
+  return -1;
 }
 
 static int after_packet(lua_State *L, int status, lua_KContext context) {
@@ -315,6 +317,10 @@ static int l_send(lua_State *L) {
   if (!link) return drop(L);
   Packet packet;
   int count = lua_gettop(L) - 6;
+  if (count > VALUES_MAX) {
+    lua_pushfstring(L, "more than %d values in one message", VALUES_MAX);
+    return refuse(L);
+  }
   if (!begin_packet(L, box, &packet)) return refuse(L);
   CloneLimits limits = write_limits(link, &packet);
   const char *what = packet.kind == PACKET_REPLY ? "result" : "argument";
@@ -439,6 +445,8 @@ static void set_constants(lua_State *L) {
   lua_setfield(L, -2, "FLAG_JSON");
   lua_pushinteger(L, JSON_RECEIVERS);
   lua_setfield(L, -2, "JSON_RECEIVERS");
+  lua_pushinteger(L, VALUES_MAX);
+  lua_setfield(L, -2, "VALUES_MAX");
   lua_pushinteger(L, QUESTION_ID_MAX);
   lua_setfield(L, -2, "QUESTION_ID_MAX");
   lua_pushinteger(L, PROTOCOL_VERSION);

@@ -18,6 +18,7 @@ enum {
   PACKET_HEADER_SIZE = 16,
   PACKET_CHANNEL_MAX = 0xffff,
   QUESTION_ID_MAX = 1 << 20, /* so this many questions may be open at once, each way */
+  VALUES_MAX = 1 << 16,      /* of one body: on their way they are on Lua's stack several times */
 };
 
 /* Which end may send a kind. A packet from the wrong end closes the link. */

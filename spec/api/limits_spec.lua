@@ -128,6 +128,47 @@ describe("the message size", function()
   end)
 end)
 
+describe("the number of values", function()
+  it("of one message may be 65,536, and no more", function()
+    for _, codec in ipairs { "clone", "json" } do
+      local output = ipc.output {
+        preferences = ("{ codec = %q }"):format(codec),
+        main = [[
+          ipcMain.handle("ask", function(_, ...) return ... end)
+          ipcMain.on("sync", function(event, ...) event.returnValue = select("#", ...) end)
+          ipcMain.on("send", function(event, ...) event:reply("reply", ...) end)
+        ]],
+        page = [[
+          ipc.on("reply", function(_, ...) say((select("#", ...))) end)
+          local function unpack(n) return table.unpack({}, 1, n) end
+          ipc.send("send", unpack(65536))
+          say((select("#", ipc.invoke("ask", unpack(65536)):await())))
+          say(ipc.sendSync("sync", unpack(65536)))
+          say(select(2, pcall(function() ipc.send("x", unpack(65537)) end)))
+          say(select(2, pcall(function() ipc.sendSync("x", unpack(65537)) end)))
+          quit()
+        ]],
+      }
+      local text = "more than 65536 values in one message"
+      local raised = ('"page.lua:7: %s"\n"page.lua:8: %s"\n'):format(text, text)
+      assert.equal(("65536\n"):rep(3) .. raised, output)
+    end
+  end)
+
+  it("of a result is bounded as well", function()
+    local output = ipc.output {
+      main = [[ ipcMain.handle("ask", function(_, n) return table.unpack({}, 1, n) end) ]],
+      page = [[
+        say((select("#", ipc.invoke("ask", 65536):await())))
+        say(ipc.invoke("ask", 65537):pawait())
+        quit()
+      ]],
+    }
+    local text = "more than 65536 values in one message"
+    assert.equal("65536\nfalse Error invoking remote method 'ask': " .. text .. "\n", output)
+  end)
+end)
+
 describe("nesting", function()
   local NEST <const> = [[
     local function nest(depth)
@@ -342,6 +383,15 @@ describe("the water marks", function()
       ]],
     }
     assert.equal("", output)
+  end)
+
+  it("say so when a line is too large to be printed", function()
+    local output = ipc.output {
+      preferences = "{ limits = { messageSize = 1000 } }",
+      page = [[ print(("x"):rep(100000)) print "next" quit() ]],
+    }
+    local text = "could not clone argument 2: larger than 66536 bytes (limit messageSize)"
+    assert.equal("(a line is not shown: " .. text .. ")\nnext\n", output)
   end)
 
   it("make a page that prints too fast wait, and lose no line", function()

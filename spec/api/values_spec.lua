@@ -236,6 +236,24 @@ false "could not clone argument 1.fn: a function cannot be sent"
     assert.equal(text .. '"later"\n', output)
   end)
 
+  it("is named by its number among many", function()
+    local output = ipc.output {
+      main = [[
+        ipcMain.handle("last", function(_, n)
+          local t = {}
+          t[n] = print
+          return table.unpack(t, 1, n)
+        end)
+      ]],
+      page = [[
+        say(ipc.invoke("last", 300):pawait())
+        quit()
+      ]],
+    }
+    local text = "could not clone result 300: a function cannot be sent"
+    assert.equal("false Error invoking remote method 'last': " .. text .. "\n", output)
+  end)
+
   it("rejects an invoke whose handler in the page returns it", function()
     local output = ipc.output {
       main = [[

@@ -104,6 +104,16 @@ describe("a hostile peer", function()
     assert.matches("#2: it sent bad JSON: ", result.stderr, 1, true)
   end)
 
+  it("that sends more values than a message may have loses its link", function()
+    local fault = "a message of too many values"
+    local body = [[body = "\0\x81\x80\4" .. ("\xa0"):rep(65537)]]
+    for _, kind in ipairs { "MESSAGE", "INVOKE", "SYNC", "SEND_TO" } do
+      expect_refused(fault, "wire." .. kind, "id = 1, " .. body)
+    end
+    body = [[body = "[" .. ("0,"):rep(65536) .. "0]"]]
+    expect_refused(fault, "wire.MESSAGE", "flags = wire.JSON, " .. body)
+  end)
+
   it("that greets once more loses its link", function()
     expect_refused("a greeting once more", "wire.HELLO", "id = 1")
   end)

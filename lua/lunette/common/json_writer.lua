@@ -202,11 +202,11 @@ end
 ---@param ... any
 ---@return string
 function M.write_list(what, ...)
-  local writer = new_writer()
-  for index = 1, select("#", ...) do
+  local writer, values = new_writer(), table.pack(...)
+  for index = 1, values.n do
     put(writer, index == 1 and "[" or ",")
     writer.root = what .. " " .. index
-    write_value(writer, (select(index, ...)), 0)
+    write_value(writer, values[index], 0)
   end
   put(writer, writer.count == 0 and "[]" or "]")
   return table.concat(writer.pieces)

@@ -26,7 +26,7 @@ local INVOKE <const>, SYNC <const> = core_link.INVOKE, core_link.SYNC
 local REPLY <const>, CANCEL <const> = core_link.REPLY, core_link.CANCEL
 local ERROR <const>, INTERNAL <const> = core_link.FLAG_ERROR, core_link.FLAG_INTERNAL
 local JSON <const>, JSON_RECEIVERS <const> = core_link.FLAG_JSON, core_link.JSON_RECEIVERS
-local QUESTION_ID_MAX <const> = core_link.QUESTION_ID_MAX
+local QUESTION_ID_MAX <const>, VALUES_MAX <const> = core_link.QUESTION_ID_MAX, core_link.VALUES_MAX
 local send_clone = core_link.send
 
 -- What is pending under the number of a question that was cancelled, until its answer is here.
@@ -40,6 +40,9 @@ Peer.__index = Peer
 
 -- Sends values as a JSON list; the signature and results of link:send.
 local function send_json(link, kind, flags, id, frame, channel, ...)
+  if select("#", ...) > VALUES_MAX then
+    return nil, ("more than %d values in one message"):format(VALUES_MAX)
+  end
   local text, err = json.encode_list(kind == REPLY and "result" or "argument", ...)
   if not text then return nil, err end
   return link:send_raw(kind, flags | JSON, id, frame, channel, text)
@@ -129,8 +132,7 @@ Peer.ask = ask
 --- Asks a question of the runtime's own; a promise for its answer.
 ---@return Promise
 function Peer:request(channel, ...)
-  local promise = ask(self, send_clone, INTERNAL, 0, channel, ...)
-  return promise
+  return ask(self, send_clone, INTERNAL, 0, channel, ...)
 end
 
 local function decode(flags, ...)
@@ -192,10 +194,17 @@ function Peer:reply(id, ...)
   return true
 end
 
-local function conclude(self, id, promise, ok, ...)
+-- Answers with the values, or with why one of them cannot be sent by `send`.
+local function answer_values(self, send, flags, id, ...)
+  if not self._open[id] then return end
+  local sent, err = send(self._link, REPLY, flags, id, 0, "", ...)
+  if sent == nil then return self:reply_error(id, err) end
+  self._open[id] = nil
+end
+
+local function answer_outcome(self, id, promise, ok, ...)
   if not ok then return self:reply_error(id, (...), promise._traceback) end
-  local sent, err = self:reply(id, ...)
-  if sent == nil then self:reply_error(id, err) end
+  answer_values(self, self.send_values, 0, id, ...)
 end
 
 -- Whether a table that a handler returned may be a promise, or like one: then its outcome answers.
@@ -208,23 +217,15 @@ local function answer(self, id, ok, ...)
   local first = ...
   if type(first) == "table" and may_be_promise(first) then
     local promise = Promise.resolve(...)
-    return conclude(self, id, promise, promise:pawait())
+    return answer_outcome(self, id, promise, promise:pawait())
   end
-  if not self._open[id] then return end
-  local sent, err = self.send_values(self._link, REPLY, 0, id, 0, "", ...)
-  if sent == nil then return self:reply_error(id, err) end
-  self._open[id] = nil
+  answer_values(self, self.send_values, 0, id, ...)
 end
 
 -- Answers of the runtime's own are clones, whatever the app's codec.
 local function answer_internal(self, id, ok, ...)
   if not ok then return self:reply_error(id, (...), task.take_traceback()) end
-  self._open[id] = nil
-  local sent, err = self._link:send(REPLY, INTERNAL, id, 0, "", ...)
-  if sent == nil then
-    self._open[id] = true
-    self:reply_error(id, err)
-  end
+  answer_values(self, send_clone, INTERNAL, id, ...)
 end
 
 -- What the receivers do with a packet, by its kind. They raise nothing.
@@ -329,6 +330,7 @@ end
 -- JSON is decoded here; a peer that sends bad text is as bad as one that sends bad packets.
 local function dispatch_json(self, receiver, flags, id, frame, channel, ok, ...)
   if not ok then return self:fail("bad JSON: " .. tostring((...))) end
+  if select("#", ...) > VALUES_MAX then return self:fail "a message of too many values" end
   return receiver(self, flags, id, frame, channel, ...)
 end
 

@@ -43,7 +43,10 @@ local raw_exit = os.exit
 ---@type PageHost
 local host = {
   console = function(level, text)
-    local is_taken = peer:send_internal("console", level, text)
+    local is_taken, why = peer:send_internal("console", level, text)
+    if is_taken == nil then
+      peer:send_internal("console", level, "(a line is not shown: " .. why .. ")")
+    end
     if not is_taken then peer:drain(PRINT_WAIT_MS) end
   end,
   find_module = function(name)
