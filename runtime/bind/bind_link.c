@@ -25,6 +25,10 @@ typedef struct LinkBox {
 
 enum { DEPTH_MAX = 1000 };
 
+/* Of a packet whose task failed before Lua had it, or which asked: the order would have a hole, the
+ * asker no answer. */
+static const char LOST[] = "more than there is memory for";
+
 /* What is read may always be as large as the peer's own packets. */
 static CloneLimits read_limits(const Link *link) {
   return (CloneLimits){.size = link->limits.message + LINK_OWN_ROOM, .depth = DEPTH_MAX};
@@ -146,7 +150,7 @@ static void on_packet(Link *link, const Packet *packet) {
   State *state = box->state;
   lua_State *task = entry_begin(state);
   if (!task) {
-    link_fail(link, "more than there is memory for");
+    link_fail(link, LOST);
     return;
   }
   bool question = is_question(packet);
@@ -158,14 +162,26 @@ static void on_packet(Link *link, const Packet *packet) {
   entry_enter(state);
   TaskStatus status = entry_run(state, task, state->L, 2);
   if (status == TASK_SUSPENDED && question && link->data) tell_suspended(box, id, task);
+  if (status == TASK_FAILED && (question || link->current) && !link->closed) link_fail(link, LOST);
   entry_leave(state);
+}
+
+/* (box, reason): the task of the end: on_end(owner, reason). */
+static int tell_end(lua_State *L) {
+  const LinkBox *box = lua_touserdata(L, 1);
+  const char *reason = lua_touserdata(L, 2);
+  push_function(L, box, ON_END);
+  lua_pushstring(L, reason);
+  lua_callk(L, 2, 0, 0, after_packet);
+  return 0;
 }
 
 static void on_end(Link *link, const char *reason) {
   LinkBox *box = link->data;
   lua_State *L = box->state->L;
-  push_function(L, box, ON_END);
-  lua_pushstring(L, reason);
+  lua_pushcfunction(L, tell_end);
+  lua_pushlightuserdata(L, box);
+  lua_pushlightuserdata(L, (void *)reason);
   entry_call(box->state, 2);
 }
 

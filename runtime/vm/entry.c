@@ -80,12 +80,21 @@ static void retire(State *state, lua_State *task, bool anchored) {
   state->idle[state->idle_count++] = task;
 }
 
-/* Pushes on L the error that is on top of `thread` and the traceback of where it was raised. What
- * the thread has to close is closed, which may put another error in its place. */
+/* (thread): the traceback of where its error was raised. Protected, as it allocates. */
+static int trace(lua_State *L) {
+  luaL_traceback(L, lua_touserdata(L, 1), NULL, 0);
+  return 1;
+}
+
+/* Pushes on L the error that is on top of `thread` and the traceback of where it was raised, or why
+ * there is none. What the thread has to close is closed, which may put another error in its place.
+ */
 static void take_error(lua_State *L, lua_State *thread) {
   lua_pushvalue(thread, -1);
   lua_xmove(thread, L, 1);
-  luaL_traceback(L, thread, NULL, 0);
+  lua_pushcfunction(L, trace);
+  lua_pushlightuserdata(L, thread);
+  lua_pcall(L, 1, 1, 0);                         /* an error for want of memory is a text as well */
   if (lua_resetthread(thread) == LUA_OK) return; /* it had not even begun to run */
   lua_xmove(thread, L, 1);
   lua_replace(L, -3);
@@ -174,10 +183,16 @@ bool entry_hook(State *state, StateHook hook, int count) {
   }
   lua_insert(L, -count - 1);
   if (lua_pcall(L, count, 0, 0) == LUA_OK) return true;
-  const char *reason = lua_tostring(L, -1);
-  log_warn("error in the runtime: %s", reason ? reason : "(not a string)");
+  bool is_text = lua_type(L, -1) == LUA_TSTRING; /* to make one of a number takes memory */
+  log_warn("error in the runtime: %s", is_text ? lua_tostring(L, -1) : "(not a string)");
   lua_pop(L, 1);
   return false;
+}
+
+/* (): what stands in a traceback's place. Protected, as it allocates. */
+static int name_callback(lua_State *L) {
+  lua_pushliteral(L, "(in a callback whose results libuv uses)");
+  return 1;
 }
 
 /* luv wants what the callback returns, so it cannot suspend. */
@@ -188,7 +203,8 @@ static int call_for_results(State *state, lua_State *to, int count) {
   int status = lua_pcall(L, count, LUA_MULTRET, 0);
   int got = lua_gettop(L) - base;
   if (status != LUA_OK) {
-    lua_pushliteral(L, "(in a callback whose results libuv uses)");
+    lua_pushcfunction(L, name_callback);
+    lua_pcall(L, 0, 1, 0);
     entry_hook(state, HOOK_UNCAUGHT, 2);
   } else if (to != L) {
     lua_xmove(L, to, got);

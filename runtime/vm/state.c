@@ -26,6 +26,13 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
   return result;
 }
 
+/* An error outside every protected call, of luv's for want of memory: Lua ends the process. */
+static int on_panic(lua_State *L) {
+  bool is_text = lua_type(L, -1) == LUA_TSTRING;
+  log_warn("cannot go on: %s", is_text ? lua_tostring(L, -1) : "(not a string)");
+  return 0;
+}
+
 static int open_all(lua_State *L) {
   State *state = lua_touserdata(L, 1);
   lua_pushlightuserdata(L, state);
@@ -51,6 +58,7 @@ State *state_new(Loop *loop) {
   state->clone = clone_context_new();
   state->L = state->clone ? lua_newstate(allocate, state) : NULL;
   if (!state->L) goto fail;
+  lua_atpanic(state->L, on_panic);
   lua_pushcfunction(state->L, open_all);
   lua_pushlightuserdata(state->L, state);
   if (lua_pcall(state->L, 1, 0, 0) != LUA_OK) goto fail;
