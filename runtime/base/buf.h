@@ -15,7 +15,9 @@ typedef struct Buf {
 } Buf;
 
 /* The first unread byte. NULL only while nothing was ever written. */
-static inline uint8_t *buf_front(const Buf *buf) { return buf->data + buf->start; }
+static inline uint8_t *buf_front(const Buf *buf) {
+  return buf->data ? buf->data + buf->start : NULL;
+}
 
 /* How many bytes wait to be read. */
 static inline size_t buf_size(const Buf *buf) { return buf->end - buf->start; }

@@ -309,7 +309,8 @@ static bool write_value(Writer *w, int index, int top) {
 /* ---- the message ---- */
 
 static bool write_list(Writer *w, int first, int count) {
-  if (!seen_begin(w->context)) return fail(w, PROBLEM_MEMORY);
+  if (!seen_begin(w->context) || !buf_reserve(w->out, 1)) return fail(w, PROBLEM_MEMORY);
+  take_buffer(w);
   /* The header is known when all is written. */
   if (!write_tag(w, 0) || !write_varint(w, (uint64_t)count)) return false;
   for (int i = 0; i < count; i++) {
@@ -337,7 +338,6 @@ bool clone_write(CloneContext *context, lua_State *L, int first, int count,
       .error = {.what = what, .argument = 1, .base = base, .depth = limits->depth},
   };
   w.error.size = limits->size < INT32_MAX ? limits->size : INT32_MAX;
-  take_buffer(&w);
   if (write_list(&w, first, count)) return true;
   out->end = out->start + w.before;
   clone_push_error(L, &w.error);
