@@ -4,7 +4,7 @@ include vendor/deps.mk
 BUILD  ?= release
 PREFIX ?= /usr/local
 LUA    ?= lua5.4
-CC      = gcc
+CC      = $(if $(filter fuzz,$(BUILD)),clang,gcc)
 AR      = gcc-ar
 OUT    := build/$(BUILD)
 
@@ -18,6 +18,7 @@ MODE_debug   := -O0 -g3
 MODE_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                 -fno-sanitize-recover=undefined
 MODE_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+MODE_fuzz    := $(MODE_asan) -fsanitize=fuzzer-no-link -DLUNETTE_FUZZ
 MODE         := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): say release, debug, asan or tsan)) \
                 $(if $(LTO),-flto=auto)
 
@@ -32,6 +33,7 @@ BENCH_LDLIBS ?= -llua5.4 -luv
 SOURCES := $(sort $(wildcard runtime/*.c runtime/*/*.c))
 MODULES := $(sort $(shell find lua/lunette -name '*.lua'))
 C_TESTS := $(patsubst spec/c/%.c,$(OUT)/spec/c/%,$(wildcard spec/c/test_*.c))
+FUZZ    := $(patsubst %,$(OUT)/spec/fuzz/%,packet clone json link)
 OBJECTS := $(SOURCES:%.c=$(OUT)/%.o)
 FLOOR   := $(patsubst %.c,$(OUT)/%.o,bench/c/floor.c bench/c/bench.c runtime/base/buf.c \
              $(wildcard runtime/vm/clone*.c))
@@ -45,7 +47,7 @@ LUA_FILES = $(wildcard lua apps bench spec tools)
 
 # ---- targets
 
-.PHONY: all run test bench lint format tidy install clean help deps
+.PHONY: all run test bench fuzz fuzz-targets lint format tidy install clean help deps
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -56,11 +58,17 @@ all: $(OUT)/lunette ## build build/$(BUILD)/lunette
 run: all ## build it and search this tree with it; ARGS="FOLDER WORD" searches another
 	$(OUT)/lunette apps/search $(or $(ARGS),. lunette)
 
-test: all $(C_TESTS) build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
-	@LINT='$(MAKE) --no-print-directory lint' tools/test.sh $(OUT) '$(ARGS)' $(C_TESTS)
+test: all $(C_TESTS) $(FUZZ) build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
+	@LINT='$(MAKE) --no-print-directory lint' tools/test.sh $(OUT) '$(ARGS)' $(C_TESTS) $(FUZZ)
 
 bench: all $(BENCHES) ## measure against bare C, luv + cjson and Node; QUICK=1 is a smoke run
 	$(Q)$(OUT)/lunette bench/run.lua $(if $(QUICK),--quick) $(ARGS)
+
+fuzz: build/fuzz-packages ## let libFuzzer play a hostile peer; SECONDS=600 is how long, for all targets
+	@$(MAKE) --no-print-directory BUILD=fuzz fuzz-targets
+	$(Q)tools/fuzz.sh build/fuzz $(or $(SECONDS),600) $(notdir $(FUZZ))
+
+fuzz-targets: $(FUZZ)
 
 lint: all build/test-packages ## check the layout, the Lua and the rules a script can see
 	$(Q)clang-format --dry-run -Werror $(C_FILES) || bad=1; \
@@ -104,7 +112,7 @@ endef
 define link
 @mkdir -p $(@D)
 $(call say,LD,$@)
-$(Q)$(LINK) -o $@ $(filter %.o %.a,$^) $(LIBS)
+$(Q)$(LINK) $(LINK_WITH) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
 endef
 
 define link_plainly
@@ -127,6 +135,17 @@ $(OUT)/lunette: $(MAIN) $(OUT)/liblunette.a vendor/exports
 	$(link)
 
 $(C_TESTS): $(OUT)/%: $(OUT)/%.o $(OUT)/liblunette.a
+	$(link)
+
+# With libFuzzer's main in BUILD=fuzz, else with one that replays the corpus.
+ifeq '$(BUILD)' 'fuzz'
+$(FUZZ): private LINK_WITH = -fsanitize=fuzzer
+$(OUT)/spec/fuzz/packet $(OUT)/spec/fuzz/link: $(OUT)/spec/fuzz/mutate.o
+else
+$(FUZZ): $(OUT)/spec/fuzz/replay.o
+endif
+
+$(FUZZ): $(OUT)/%: $(OUT)/%.o $(OUT)/liblunette.a
 	$(link)
 
 # The baselines of the benchmark: as anybody links a C program, and once with our archives.
@@ -174,5 +193,11 @@ build/test-packages: vendor/deps.mk
 	  tools/deps.sh $(TEST_PACKAGES)
 	@touch $@
 
--include $(patsubst %.o,%.d,$(PARTS) $(MAIN)) $(C_TESTS:=.d) $(OUT)/tools/embed.d \
+build/fuzz-packages: vendor/deps.mk
+	@mkdir -p build
+	@FOUND='clang -fsanitize=fuzzer -x c -c -o build/probe /dev/null' \
+	  tools/deps.sh $(FUZZ_PACKAGES)
+	@touch $@
+
+-include $(patsubst %.o,%.d,$(PARTS) $(MAIN)) $(C_TESTS:=.d) $(FUZZ:=.d) $(OUT)/tools/embed.d \
          $(OUT)/bench/c/bare.d $(OUT)/bench/c/bench.d $(OUT)/bench/c/floor.d

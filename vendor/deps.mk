@@ -1,8 +1,10 @@
 # What Lunette needs from the system. vendor/README.md says why each, and how it is linked.
 
-# Debian's packages. The second list is only for `make test` and `make lint`.
+# Debian's packages. The second list is only for `make test` and `make lint`, the third for
+# `make fuzz`.
 BUILD_PACKAGES = gcc libc6-dev liblua5.4-dev libuv1-dev lua-luv-dev lua-cjson-dev libseccomp-dev
 TEST_PACKAGES  = lua5.4 lua-busted lua-check lua-filesystem lua-lpeg clang-format
+FUZZ_PACKAGES  = clang libclang-rt-14-dev
 
 # How they are found; set these in the environment or on the command line where they live elsewhere.
 # Lua goes in whole, so that C modules loaded by `require` find all of lua_*; vendor/exports says
