@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,13 +103,30 @@ static void fill_holes(void) {
 #endif
 }
 
+/* As a batch job the zygote does not push main off its core when a request wakes it: main's loop
+ * would stand still for a fork. Returns what the policy was. */
+static int yield_to_waker(void) {
+  int policy = sched_getscheduler(0);
+  struct sched_param none = {0};
+  if (policy == SCHED_OTHER) sched_setscheduler(0, SCHED_BATCH, &none);
+  return policy;
+}
+
+/* A renderer is scheduled like any process, that is like main. */
+static void stop_yielding(int policy) {
+  struct sched_param none = {0};
+  if (policy == SCHED_OTHER) sched_setscheduler(0, SCHED_OTHER, &none);
+}
+
 int zygote_serve(int fd) {
   fill_holes();
+  int policy = yield_to_waker();
   for (;;) {
     int link_fd = receive_request(fd);
     if (link_fd < 0) return -1;
     pid_t pid = fork_for_parent();
     if (pid == 0) {
+      stop_yielding(policy);
       close(fd);
       return link_fd;
     }
