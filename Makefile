@@ -159,7 +159,7 @@ $(OUT)/bench/floor-static: $(FLOOR)
 	$(link)
 
 # Bytecode must come from the very Lua that will load it: embed links the same archive.
-$(OUT)/embed: $(OUT)/tools/embed.o
+$(OUT)/embed: $(OUT)/tools/embed.o $(OUT)/tools/strip.o
 	$(link)
 
 $(OUT)/embedded.c: $(OUT)/embed $(MODULES) $(OUT)/files
@@ -183,7 +183,7 @@ $(eval $(call text_file,$(OUT)/files,$(SOURCES) $(MODULES)))
 # command in FOUND decides whether all is there.
 build/packages: vendor/deps.mk vendor/checks.c
 	@mkdir -p build
-	@FOUND='$(LINK) $(INCLUDES) -o build/probe tools/embed.c vendor/checks.c $(LIBS)' \
+	@FOUND='$(LINK) $(INCLUDES) -o build/probe tools/embed.c tools/strip.c vendor/checks.c $(LIBS)' \
 	  tools/deps.sh $(BUILD_PACKAGES)
 	@touch $@
 
@@ -200,4 +200,4 @@ build/fuzz-packages: vendor/deps.mk
 	@touch $@
 
 -include $(patsubst %.o,%.d,$(PARTS) $(MAIN)) $(C_TESTS:=.d) $(FUZZ:=.d) $(OUT)/tools/embed.d \
-         $(OUT)/bench/c/bare.d $(OUT)/bench/c/bench.d $(OUT)/bench/c/floor.d
+         $(OUT)/tools/strip.d $(OUT)/bench/c/bare.d $(OUT)/bench/c/bench.d $(OUT)/bench/c/floor.d

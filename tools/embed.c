@@ -3,6 +3,8 @@
  * array that runtime/vm/loader.h declares, sorted by module name.
  *
  * Line information is kept: tracebacks of a user's error pass through these modules. */
+#include "strip.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 #include <stdbool.h>
@@ -70,25 +72,41 @@ static bool push_chunk(lua_State *L, const char *path) {
   return false;
 }
 
-/* A lua_Writer that prints numbers; `data` counts them. */
-static int print_bytes(lua_State *L, const void *bytes, size_t size, void *data) {
+/* A chunk; `data` is owned. */
+typedef struct Bytes {
+  uint8_t *data;
+  size_t size;
+} Bytes;
+
+/* A lua_Writer that appends to Bytes. */
+static int add_bytes(lua_State *L, const void *bytes, size_t size, void *data) {
   (void)L;
-  size_t *count = data;
-  for (size_t i = 0; i < size; i++) {
-    const char *end = ++*count % BYTES_PER_LINE == 0 ? "\n" : "";
-    printf("%u,%s", ((const unsigned char *)bytes)[i], end);
-  }
+  Bytes *chunk = data;
+  uint8_t *grown = realloc(chunk->data, chunk->size + size);
+  if (!grown) return 1;
+  memcpy(grown + chunk->size, bytes, size);
+  *chunk = (Bytes){grown, chunk->size + size};
   return 0;
+}
+
+static void print_bytes(const uint8_t *bytes, size_t size) {
+  for (size_t i = 0; i < size; i++) {
+    printf("%u,%s", bytes[i], (i + 1) % BYTES_PER_LINE == 0 ? "\n" : "");
+  }
 }
 
 static bool print_module(lua_State *L, const Module *module, int index) {
   if (!push_chunk(L, module->path)) return false;
-  size_t count = 0;
+  Bytes chunk = {0};
+  bool dumped = lua_dump(L, add_bytes, &chunk, 0) == 0;
+  size_t size = dumped ? strip_names(chunk.data, chunk.size) : 0;
   printf("static const unsigned char module_%d[] = {\n", index);
-  lua_dump(L, print_bytes, &count, 0);
+  print_bytes(chunk.data, size);
   printf("\n};\n\n");
+  free(chunk.data);
   lua_settop(L, 0);
-  return true;
+  if (size == 0) fprintf(stderr, "embed: %s: bytecode of an unknown form\n", module->path);
+  return size > 0;
 }
 
 /* All of embedded.c. The entry after the last keeps the array from being empty. */
