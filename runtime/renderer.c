@@ -19,9 +19,12 @@ typedef struct Renderer {
   State *state;
 } Renderer;
 
-/* (): loads the modules that every renderer needs. Protected. */
+/* (): loads the modules that every renderer needs. Protected. All of it stays: the collector, which
+ * would look through it each time that the heap has doubled, waits. */
 static int load_modules(lua_State *L) {
+  lua_gc(L, LUA_GCSTOP);
   loader_import(L, "renderer.boot");
+  lua_gc(L, LUA_GCRESTART);
   return 0;
 }
 
@@ -59,8 +62,13 @@ static bool prepare(Renderer *renderer, bool sandboxed) {
   return run_protected(renderer->state, load_modules, 0);
 }
 
+/* Finalisers run. Memory is not freed: a forked renderer would first copy each page that it shares
+ * with the zygote. A sanitizer, which looks for what was lost, wants it done. */
 static int finish(Renderer *renderer, bool started) {
   fflush(NULL);
+#ifndef __SANITIZE_ADDRESS__
+  if (renderer->state) renderer->state->ending = true;
+#endif
   state_free(renderer->state);
   loop_free(renderer->loop);
   return started ? 0 : CHILD_LAUNCH_FAILED;

@@ -16,7 +16,7 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
   if (!block) old_size = 0; /* then it tells the type of the new object instead */
   void *result = NULL;
   if (new_size == 0) {
-    free(block);
+    if (!state->ending) free(block);
   } else {
     result = realloc(block, new_size);
     if (!result) return NULL;

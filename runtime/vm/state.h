@@ -29,6 +29,7 @@ typedef struct State {
   int idle_count;
   int depth; /* entries into Lua that are under way */
   bool has_microtasks;
+  bool ending;            /* the process ends with the state: freeing is of no use any more */
   bool sandboxed;         /* no bytecode, no C modules, nothing loaded from the disk */
   int hooks[HOOK_COUNT];  /* references; LUA_NOREF until they are set */
   size_t heap, heap_peak; /* bytes that Lua has allocated now, and at most so far */
