@@ -5,8 +5,15 @@
 local import = ...
 local arguments = import "common.arguments"
 local null = import("core.cjson").null
-local reader = import "common.json_reader"
-local writer = import "common.json_writer"
+
+-- Loaded when they are first needed: most renderers never do.
+local function reader()
+  return import "common.json_reader"
+end
+
+local function writer()
+  return import "common.json_writer"
+end
 
 -- What the runtime calls of this module, out of the sight of users.
 local internal = {}
@@ -22,7 +29,7 @@ local json = setmetatable({
 ---@return string
 function json.encode(value)
   arguments.not_colon("json.encode", json, value)
-  local ok, result = pcall(writer.write, value)
+  local ok, result = pcall(writer().write, value)
   if not ok then error(result, 2) end
   return result
 end
@@ -34,7 +41,7 @@ end
 function json.decode(text)
   arguments.not_colon("json.decode", json, text)
   arguments.check("json.decode", 1, text, "string")
-  local ok, result = pcall(reader.read, text)
+  local ok, result = pcall(reader().read, text)
   if not ok then error(result, 2) end
   return result
 end
@@ -45,11 +52,11 @@ end
 function json.array(list)
   arguments.not_colon("json.array", json, list)
   arguments.check("json.array", 1, list, "table|nil")
-  local metatable = getmetatable(list)
-  if metatable ~= nil and metatable ~= writer.mark then
+  local metatable, mark = getmetatable(list), writer().mark
+  if metatable ~= nil and metatable ~= mark then
     arguments.fail("json.array", 1, "table without a metatable expected, got one with its own")
   end
-  return setmetatable(list or {}, writer.mark)
+  return setmetatable(list or {}, mark)
 end
 
 --- The JSON list of some values, nil as null.
@@ -58,7 +65,7 @@ end
 ---@return string? text nil for what `encode` would raise for
 ---@return string? reason
 function internal.encode_list(what, ...)
-  local ok, result = pcall(writer.write_list, what, ...)
+  local ok, result = pcall(writer().write_list, what, ...)
   if not ok then return nil, result end
   return result
 end
@@ -68,7 +75,7 @@ end
 ---@param text string
 ---@return any ...
 function internal.decode_list(text)
-  local items, count = reader.read_list(text)
+  local items, count = reader().read_list(text)
   return table.unpack(items, 1, count)
 end
 
