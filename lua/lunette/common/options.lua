@@ -78,19 +78,11 @@ local function check_choice(name, value, choices)
   fail("option '%s' must be %s, got '%s'", name, table.concat(texts, " or "), tostring(value))
 end
 
-local function default_of(name, spec)
-  if spec.required then fail("option '%s' is missing", name) end
-  if type(spec.default) ~= "table" then return spec.default end
-  return table.move(spec.default, 1, #spec.default, 1, {})
-end
-
 local fill
 
 ---@param name string with the names of the tables that it is in
 local function check_one(name, value, spec)
-  if value == nil then
-    value = spec.fields and {} or default_of(name, spec)
-  elseif not arguments.is(value, spec[1]) then
+  if not arguments.is(value, spec[1]) then
     local got = arguments.describe(value, spec[1])
     fail("option '%s' must be %s, got %s", name, with_article(spec[1]), got)
   elseif spec.one_of then
@@ -99,11 +91,34 @@ local function check_one(name, value, spec)
   return spec.fields and fill(name .. ".", value, spec.fields) or value
 end
 
+local function default_of(name, spec)
+  if spec.required then fail("option '%s' is missing", name) end
+  if spec.fields then return fill(name .. ".", {}, spec.fields) end
+  if type(spec.default) ~= "table" then return spec.default end
+  return table.move(spec.default, 1, #spec.default, 1, {})
+end
+
+-- The names of the options that are something even when they are not given, by specification.
+local expected = setmetatable({}, {
+  __mode = "k",
+  __index = function(cache, fields)
+    local names = {}
+    for name, spec in pairs(fields) do
+      if spec.required or spec.fields or spec.default ~= nil then names[#names + 1] = name end
+    end
+    cache[fields] = names
+    return names
+  end,
+})
+
 function fill(prefix, options, fields)
   check_known(prefix, options, fields)
   local result = {}
-  for name, spec in pairs(fields) do
-    result[name] = check_one(prefix .. name, rawget(options, name), spec)
+  for name, value in next, options do
+    result[name] = check_one(prefix .. name, value, fields[name])
+  end
+  for _, name in ipairs(expected[fields]) do
+    if result[name] == nil then result[name] = default_of(prefix .. name, fields[name]) end
   end
   return result
 end

@@ -39,26 +39,16 @@ local function check_alive(self, method)
   if self._destroyed then error("Object has been destroyed", 3) end
 end
 
--- Events of the web contents that are the window's too.
-local function follow_contents(self)
-  local contents = self.webContents
-  contents:on("did-finish-load", function()
-    if not self._destroyed and not self._was_ready then
-      self._was_ready = true
-      announce(self, "ready-to-show")
-    end
-  end)
-  for _, name in ipairs { "unresponsive", "responsive" } do
-    contents:on(name, function()
-      announce(self, name)
-    end)
-  end
-  contents._on_close = function()
-    self:close()
-  end
-  contents._on_process_gone = function(details)
-    lifecycle.announce("render-process-gone", contents, details)
-  end
+-- What the web contents tells its window.
+
+function BrowserWindow:_contents_finished()
+  if self._destroyed or self._was_ready then return end
+  self._was_ready = true
+  announce(self, "ready-to-show")
+end
+
+function BrowserWindow:_contents_gone(details)
+  lifecycle.announce("render-process-gone", self.webContents, details)
 end
 
 -- The bounds that are given, and of the others the old ones. A width of 800 / 2 is an integer too.
@@ -97,7 +87,7 @@ local function create(options)
     _parent = set.parent,
   }, BrowserWindow)
   windows[#windows + 1] = self
-  follow_contents(self)
+  self.webContents._window = self
   lifecycle.window_opened()
   lifecycle.announce("web-contents-created", self.webContents)
   lifecycle.announce("browser-window-created", self)

@@ -26,6 +26,8 @@ local web_frame_main = import "main.web_frame_main"
 
 local check, fire = arguments.check, Emitter.fire
 
+local WEAK_KEYS <const> = { __mode = "k" }
+
 ---@class WebContents : Emitter
 local WebContents = Emitter.extend "WebContents"
 WebContents._example = "win.webContents"
@@ -64,7 +66,6 @@ function WebContents._new(preferences)
     _url = "",
     _title = "",
     _is_loading = false,
-    _senders = setmetatable({}, { __mode = "k" }), -- whose pages know that this one can be sent to
   }, WebContents)
   self._peer = new_peer(self)
   by_id[self.id] = self
@@ -188,11 +189,12 @@ function WebContents:on_send_to(id, channel, ...)
   end
 end
 
--- Pages that send to this one must ask again.
+-- Pages that send to this one must ask again. `_senders` has the web contents of those.
 local function leave_senders(self)
-  for sender in pairs(self._senders) do
+  local senders = self._senders
+  self._senders = nil
+  for sender in pairs(senders or {}) do
     if sender._state == "live" then sender._peer:send_internal("contents-gone", self.id) end
-    self._senders[sender] = nil
   end
 end
 
@@ -217,6 +219,7 @@ local function finish_load(self)
   announce(self, "dom-ready")
   if self._load ~= load then return end
   self._load = nil
+  if self._window then self._window:_contents_finished() end
   announce(self, "did-finish-load")
   stop_loading(self)
   promises.settle(load.promise, "fulfilled")
@@ -249,7 +252,7 @@ local function renderer_gone(self, details)
   local text = "the renderer has gone: " .. details.reason
   fail_load(self, load_error.new("ERR_FAILED", self._url, text))
   announce(self, "render-process-gone", details)
-  if self._on_process_gone then self._on_process_gone(details) end
+  if self._window then self._window:_contents_gone(details) end
 end
 
 -- What belongs to the page that is shown ends.
@@ -376,8 +379,10 @@ WebContents.internal = {
   end,
   ["find-contents"] = function(self, id)
     local receiver = find_receiver(self, id)
-    if receiver then receiver._senders[self] = true end
-    return receiver ~= nil
+    if not receiver then return false end
+    receiver._senders = receiver._senders or setmetatable({}, WEAK_KEYS)
+    receiver._senders[self] = true
+    return true
   end,
 }
 
@@ -446,7 +451,7 @@ end
 --- Closes it, as its window's `close` does; without a window, at once.
 function WebContents:close()
   check_alive(self, "close")
-  if self._on_close then return self._on_close() end
+  if self._window then return self._window:close() end
   self:_destroy()
 end
 
