@@ -27,39 +27,6 @@ static int l_start(lua_State *L) {
   return 2;
 }
 
-/* is_cancelled(): the running coroutine was cancelled. */
-static int l_is_cancelled(lua_State *L) {
-  lua_pushboolean(L, thread_mark(L)->cancelled);
-  return 1;
-}
-
-/* wait_begin(): the running coroutine is about to wait. Returns it and the number of this wait, for
- * wake(); nil when it was cancelled; false where it cannot be suspended. */
-static int l_wait_begin(lua_State *L) {
-  ThreadMark *mark = thread_mark(L);
-  if (!lua_isyieldable(L)) {
-    lua_pushboolean(L, 0);
-    return 1;
-  }
-  if (mark->cancelled) {
-    lua_pushnil(L);
-    return 1;
-  }
-  mark->waiting = 1;
-  mark->wait++;
-  lua_pushthread(L);
-  lua_pushinteger(L, mark->wait);
-  return 2;
-}
-
-/* wake(thread, number): resumes the thread if it still waits for that. Returns whether it did. */
-static int l_wake(lua_State *L) {
-  lua_State *thread = check_thread(L, 1);
-  uint32_t wait = (uint32_t)luaL_checkinteger(L, 2);
-  lua_pushboolean(L, entry_wake(state_from(L), thread, wait, L));
-  return 1;
-}
-
 /* is_waiting(thread) */
 static int l_is_waiting(lua_State *L) {
   lua_pushboolean(L, thread_mark(check_thread(L, 1))->waiting);
@@ -84,15 +51,34 @@ static int l_escape(lua_State *L) {
   return 0;
 }
 
-/* schedule(): microtasks wait; the hook `drain` is called at the end of the turn. */
-static int l_schedule(lua_State *L) {
-  state_from(L)->has_microtasks = true;
+/* awaited(thread): the promise that the thread awaits; nothing when it does not wait, or runs. That
+ * is the argument of `await`, in which it has suspended. */
+static int l_awaited(lua_State *L) {
+  lua_State *thread = check_thread(L, 1);
+  lua_Debug frame;
+  if (!thread_mark(thread)->waiting || lua_status(thread) != LUA_YIELD) return 0;
+  if (!lua_getstack(thread, 0, &frame) || !lua_getlocal(thread, &frame, 1)) return 0;
+  lua_xmove(thread, L, 1);
+  return 1;
+}
+
+/* enqueue(fn, a, b): fn(a, b) is called at the end of this turn, after what was queued before. It
+ * must not raise. */
+static int l_enqueue(lua_State *L) {
+  lua_settop(L, 3);
+  entry_enqueue(state_from(L), L);
   return 0;
 }
 
-/* set_hooks{drain=, uncaught=, suspended=, foreign=} */
+/* tell_empty(): the hook `empty` is called once the queue has run empty. */
+static int l_tell_empty(lua_State *L) {
+  entry_tell_empty(state_from(L));
+  return 0;
+}
+
+/* set_hooks{empty=, uncaught=, suspended=, foreign=} */
 static int l_set_hooks(lua_State *L) {
-  static const char *const names[] = {"drain", "uncaught", "suspended", "foreign"};
+  static const char *const names[] = {"empty", "uncaught", "suspended", "foreign"};
   _Static_assert(sizeof names / sizeof *names == HOOK_COUNT, "each hook has a name");
   luaL_checktype(L, 1, LUA_TTABLE);
   State *state = state_from(L);
@@ -109,15 +95,15 @@ static int l_set_hooks(lua_State *L) {
 
 static const luaL_Reg functions[] = {
     {"start", l_start},
-    {"wait_begin", l_wait_begin},
-    {"wake", l_wake},
+    {"wake", entry_wake_function},
+    {"awaited", l_awaited},
+    {"enqueue", l_enqueue},
+    {"tell_empty", l_tell_empty},
     {"is_waiting", l_is_waiting},
     {"forget", l_forget},
     {"cancel", l_cancel},
     {"escape", l_escape},
-    {"schedule", l_schedule},
     {"set_hooks", l_set_hooks},
-    {"is_cancelled", l_is_cancelled},
     {NULL, NULL},
 };
 

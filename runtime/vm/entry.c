@@ -14,16 +14,32 @@
 
 _Static_assert(sizeof(ThreadMark) <= LUA_EXTRASPACE, "a thread's mark fits beside it");
 
+enum {
+  SLOTS = 3, /* of a microtask: function and two arguments */
+  KEPT_SLOTS =
+      1024 * SLOTS, /* a queue that was longer is not kept: one busy turn is not for ever */
+};
+
 /* The key of the anchors' table in the registry. */
 static const char ANCHORS = 0;
 
 ThreadMark *thread_mark(lua_State *L) { return lua_getextraspace(L); }
+
+static void new_queue(State *state, lua_State *L) {
+  Microtasks *queue = &state->microtasks;
+  luaL_unref(L, LUA_REGISTRYINDEX, queue->table);
+  queue->table = LUA_NOREF; /* should there be no memory */
+  lua_createtable(L, 4 * SLOTS, 0);
+  queue->table = luaL_ref(L, LUA_REGISTRYINDEX);
+  queue->head = queue->tail = 0;
+}
 
 void entry_init(State *state) {
   lua_State *L = state->L;
   memset(thread_mark(L), 0, sizeof(ThreadMark)); /* new threads start with a copy */
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &ANCHORS);
+  new_queue(state, L);
 }
 
 static void anchor(lua_State *L, lua_State *task) {
@@ -124,13 +140,103 @@ TaskStatus entry_run(State *state, lua_State *task, lua_State *from, int count) 
 
 void entry_enter(State *state) { state->depth++; }
 
-/* Runs the microtasks of one world. Returns whether there were any; should the queue fail half-way,
- * the rest has its turn again. */
+/* Calls the function of the runtime's own on top of state->L, protected. Its failure is logged. */
+static bool protect(State *state, int count) {
+  lua_State *L = state->L;
+  if (lua_pcall(L, count, 0, 0) == LUA_OK) return true;
+  bool is_text = lua_type(L, -1) == LUA_TSTRING; /* to make one of a number takes memory */
+  log_warn("error in the runtime: %s", is_text ? lua_tostring(L, -1) : "(not a string)");
+  lua_pop(L, 1);
+  return false;
+}
+
+void entry_enqueue(State *state, lua_State *L) {
+  Microtasks *queue = &state->microtasks;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, queue->table);
+  lua_insert(L, -SLOTS - 1);
+  for (int i = SLOTS; i > 0; i--) lua_rawseti(L, -i - 1, queue->tail + i);
+  lua_pop(L, 1);
+  queue->tail += SLOTS;
+}
+
+void entry_enqueue_slots(State *state, lua_State *L, int table, int first) {
+  Microtasks *queue = &state->microtasks;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, queue->table);
+  for (int i = 0; i < SLOTS; i++) {
+    lua_rawgeti(L, table, first + i);
+    lua_rawseti(L, -2, queue->tail + 1 + i);
+  }
+  lua_pop(L, 1);
+  queue->tail += SLOTS;
+}
+
+void entry_tell_empty(State *state) { state->microtasks.tell_empty = true; }
+
+int entry_wake_function(lua_State *L) {
+  lua_State *thread = lua_tothread(L, 1);
+  luaL_argexpected(L, thread, 1, "coroutine");
+  uint32_t wait = (uint32_t)luaL_checkinteger(L, 2);
+  lua_pushboolean(L, entry_wake(state_from(L), thread, wait, L));
+  return 1;
+}
+
+/* Pushes the next microtask's slots, which are free then. The queue is at index 1. */
+static void take_microtask(lua_State *L, Microtasks *queue) {
+  for (int i = 1; i <= SLOTS; i++) {
+    lua_rawgeti(L, 1, queue->head + i);
+    lua_pushnil(L);
+    lua_rawseti(L, 1, queue->head + i);
+  }
+  queue->head += SLOTS;
+}
+
+static void run_microtask(State *state, lua_State *L) {
+  lua_State *thread = lua_tothread(L, -2);
+  if (thread && lua_tocfunction(L, -SLOTS) == entry_wake_function) {
+    entry_wake(state, thread, (uint32_t)lua_tointeger(L, -1), L);
+    lua_pop(L, SLOTS);
+  } else {
+    lua_call(L, SLOTS - 1, 0);
+  }
+}
+
+/* (state) runs what the queue holds, and what that adds. Protected. */
+static int run_queue(lua_State *L) {
+  State *state = lua_touserdata(L, 1);
+  Microtasks *queue = &state->microtasks;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, queue->table);
+  lua_replace(L, 1);
+  while (queue->head < queue->tail) {
+    take_microtask(L, queue);
+    run_microtask(state, L);
+  }
+  if (queue->tail > KEPT_SLOTS) new_queue(state, L);
+  queue->head = queue->tail = 0;
+  return 0;
+}
+
+static bool has_microtasks(const State *state) {
+  return state->microtasks.tail > 0 || state->microtasks.tell_empty;
+}
+
+/* Should one fail half-way, as when memory is short, the rest has its turn again. */
+static void drain_queue(State *state) {
+  lua_State *L = state->L;
+  if (state->microtasks.tail > 0) {
+    lua_pushcfunction(L, run_queue);
+    lua_pushlightuserdata(L, state);
+    if (!protect(state, 1)) return;
+  }
+  if (!state->microtasks.tell_empty) return;
+  state->microtasks.tell_empty = false;
+  entry_hook(state, HOOK_EMPTY, 0);
+}
+
+/* Runs the microtasks of one world. Returns whether there were any. */
 static bool drain(State *world) {
-  if (!world->has_microtasks) return false;
-  world->has_microtasks = false;
+  if (!has_microtasks(world)) return false;
   world->depth++;
-  if (!entry_hook(world, HOOK_DRAIN, 0)) world->has_microtasks = true;
+  while (has_microtasks(world)) drain_queue(world);
   world->depth--;
   return true;
 }
@@ -182,11 +288,7 @@ bool entry_hook(State *state, StateHook hook, int count) {
     return true;
   }
   lua_insert(L, -count - 1);
-  if (lua_pcall(L, count, 0, 0) == LUA_OK) return true;
-  bool is_text = lua_type(L, -1) == LUA_TSTRING; /* to make one of a number takes memory */
-  log_warn("error in the runtime: %s", is_text ? lua_tostring(L, -1) : "(not a string)");
-  lua_pop(L, 1);
-  return false;
+  return protect(state, count);
 }
 
 /* (): what stands in a traceback's place. Protected, as it allocates. */

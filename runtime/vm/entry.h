@@ -33,6 +33,21 @@ void entry_enter(State *state);
 /* Ends an entry; the end of the outermost one is the end of the turn, and drains the microtasks. */
 void entry_leave(State *state);
 
+/* Puts the function on top of L, below its two arguments, into the queue of microtasks: fn(a, b) is
+ * called at the end of the turn, after what was queued before. It must not raise. [-3, +0, m] */
+void entry_enqueue(State *state, lua_State *L);
+
+/* The same for what the slots `first` to `first + 2` of the table at absolute index `table` hold.
+ * [-0, +0, m] */
+void entry_enqueue_slots(State *state, lua_State *L, int table, int first);
+
+/* Wants HOOK_EMPTY called once the queue has run empty. */
+void entry_tell_empty(State *state);
+
+/* The function (thread, number) that wakes a coroutine from a wait; as a microtask it costs no
+ * call. */
+int entry_wake_function(lua_State *L);
+
 /* Calls a hook with the `count` arguments on top of state->L, protected, and pops them. Without the
  * hook they are only popped. False when it failed, which is logged. [-count, +0, never raises] */
 bool entry_hook(State *state, StateHook hook, int count);

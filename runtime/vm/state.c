@@ -55,6 +55,7 @@ State *state_new(Loop *loop) {
   state->loop = loop;
   state->worlds = state;
   for (int i = 0; i < HOOK_COUNT; i++) state->hooks[i] = LUA_NOREF;
+  state->microtasks.table = LUA_NOREF;
   state->clone = clone_context_new();
   state->L = state->clone ? lua_newstate(allocate, state) : NULL;
   if (!state->L) goto fail;

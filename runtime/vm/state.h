@@ -11,12 +11,19 @@ enum { TASK_POOL_SIZE = 128 };
 
 /* Lua functions that the core calls; set by the Lua side at boot through core.task.set_hooks. */
 typedef enum StateHook {
-  HOOK_DRAIN,     /* () runs the microtasks */
+  HOOK_EMPTY,     /* () the queue of microtasks has run empty; called when it was asked for */
   HOOK_UNCAUGHT,  /* (error, traceback) an error that left a task */
   HOOK_SUSPENDED, /* (peer, id, thread) the task that answers a question has suspended */
   HOOK_FOREIGN,   /* (thread, ok, ...) a coroutine of the program yielded or ended */
   HOOK_COUNT,
 } StateHook;
+
+/* What is to run at the end of the turn: three slots (fn, a, b) each in a Lua table. */
+typedef struct Microtasks {
+  int table;       /* reference */
+  int head, tail;  /* slots before the first one and the last one that wait */
+  bool tell_empty; /* HOOK_EMPTY is wanted */
+} Microtasks;
 
 /* One Lua state: main's, a renderer's, or one world of a renderer. Never touched by another thread.
  */
@@ -28,7 +35,7 @@ typedef struct State {
   lua_State *idle[TASK_POOL_SIZE]; /* pooled coroutines that wait for work */
   int idle_count;
   int depth; /* entries into Lua that are under way */
-  bool has_microtasks;
+  Microtasks microtasks;
   bool ending;            /* the process ends with the state: freeing is of no use any more */
   bool sandboxed;         /* no bytecode, no C modules, nothing loaded from the disk */
   int hooks[HOOK_COUNT];  /* references; LUA_NOREF until they are set */

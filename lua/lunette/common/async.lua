@@ -9,15 +9,15 @@ local running = coroutines.raw.running
 local check = arguments.check
 local M = {}
 
-local function conclude(promise, co, ...)
-  promises.disown_task(promise, co)
+local function conclude(promise, ...)
+  promises.disown_task(promise)
   promises.conclude(promise, ...)
 end
 
 local function run_async(promise, fn, ...)
   local co = running()
   promises.own_task(promise, co)
-  conclude(promise, co, xpcall(fn, task.catch, ...))
+  conclude(promise, xpcall(fn, task.catch, ...))
 end
 
 local function spawn(fn, ...)
@@ -56,7 +56,7 @@ local function settle_callback(promise, err, ...)
   if err then
     promises.reject(promise, err)
   else
-    promises.settle(promise, "fulfilled", ...)
+    promises.fulfil(promise, ...)
   end
 end
 

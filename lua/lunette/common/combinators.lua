@@ -4,7 +4,7 @@ local arguments = import "common.arguments"
 local promises = import "common.promise"
 
 local add_reaction, remove_reaction = promises.add_reaction, promises.remove_reaction
-local pending, reject, settle = promises.pending, promises.reject, promises.settle
+local pending, reject, values = promises.pending, promises.reject, promises.values
 local Promise = promises.Promise
 local M = {}
 
@@ -48,19 +48,19 @@ local function watch(name, list, on_settled)
     inputs[index] = Promise.resolve(list[index])
     add_reaction(inputs[index], on_input, group, index)
   end
-  promise._on_cancel = function()
+  promises.on_cancel(promise, function()
     leave(group)
-  end
+  end)
   return group
 end
 
 local function fulfil(group, ...)
-  settle(group.promise, "fulfilled", ...)
+  promises.fulfil(group.promise, ...)
   leave(group)
 end
 
 local function fail(group, input)
-  reject(group.promise, input._value, input._traceback)
+  reject(group.promise, values(input), input._traceback)
   leave(group)
 end
 
@@ -72,7 +72,7 @@ end
 
 local function on_one_of_all(group, index, input)
   if input:status() == "rejected" then return fail(group, input) end
-  if keep(group, index, (promises.values(input))) then fulfil(group, group.outcomes) end
+  if keep(group, index, (values(input))) then fulfil(group, group.outcomes) end
 end
 
 --- Fulfils with the list of the first values of all, or rejects as the first one that does.
@@ -85,7 +85,7 @@ function M.all(list)
 end
 
 local function describe(input)
-  local status, value = input:status(), (promises.values(input))
+  local status, value = input:status(), (values(input))
   if status == "fulfilled" then return { status = status, value = value } end
   return { status = status, reason = value }
 end
@@ -105,7 +105,7 @@ end
 
 local function on_first(group, _, input)
   if input:status() == "rejected" then return fail(group, input) end
-  fulfil(group, promises.values(input))
+  fulfil(group, values(input))
 end
 
 --- Becomes what the first one that settles is. Of an empty list it stays pending.
@@ -121,8 +121,8 @@ local function reject_all(group)
 end
 
 local function on_one_of_any(group, index, input)
-  if input:status() == "fulfilled" then return fulfil(group, promises.values(input)) end
-  if keep(group, index, input._value) then reject_all(group) end
+  if input:status() == "fulfilled" then return fulfil(group, values(input)) end
+  if keep(group, index, (values(input))) then reject_all(group) end
 end
 
 --- Becomes what the first one that fulfils is, or rejects with an AggregateError, whose `errors`

@@ -60,9 +60,16 @@ local function warn_of_many(self, name, count)
   report.warn(text:format(count, name, label_of(self):sub(1, -2)))
 end
 
-local function add(self, name, slot)
+--- The table of arrays by name, which is the emitter's as long as it lives.
+---@return table<string, table>
+function Emitter.lists(self)
   local lists = self._listeners or {}
   self._listeners = lists
+  return lists
+end
+
+local function add(self, name, slot)
+  local lists = Emitter.lists(self)
   local old = lists[name]
   local list = old and table.move(old, 1, #old, 1, {}) or {}
   list[#list + 1] = slot
@@ -176,10 +183,9 @@ base.removeListener = base.off
 ---@return Emitter
 function base:removeAllListeners(name)
   check_name(self, "removeAllListeners", name, "string|nil")
-  if name == nil then
-    self._listeners = nil
-  elseif self._listeners then
-    self._listeners[name] = nil
+  local lists = Emitter.lists(self)
+  for each in pairs(lists) do
+    if name == nil or name == each then lists[each] = nil end
   end
   return self._face or self
 end

@@ -40,30 +40,34 @@ local function abort(event)
   Emitter.fire(signal, "abort", M.new())
 end
 
---- Makes a class of events with lazy fields: `fields[name](event)` is called when a field
---- that is not there is read, and what it returns is kept.
----@param fields table<string, fun(event): any>
+--- Makes a kind of events with lazy fields: `fields[name](event, owner)` is called when a field
+--- that is not there is read, and what it returns is kept. The result makes the class, a metatable,
+--- of the events of one owner: so an event costs an empty table.
+---@param fields table<string, fun(event, owner): any>
 ---@param methods table<string, function>
----@param on_assign (fun(event, key, value))? gets assignments of new fields, instead of rawset
----@return table class
-function M.class(fields, methods, on_assign)
-  fields.signal = fields.signal or function(event)
+---@param on_assign (fun(event, key, value, owner))? gets assignments of new fields
+---@return fun(owner): table class
+function M.kind(fields, methods, on_assign)
+  fields.signal = function(event)
     return new_signal(rawget(event, "_aborted") or false)
   end
   methods._abort = abort
-  return {
-    __name = "Event",
-    __index = function(event, key)
-      local method = methods[key]
-      if method then return method end
-      local compute = fields[key]
-      if not compute then return nil end
-      local value = compute(event)
-      rawset(event, key, value)
-      return value
-    end,
-    __newindex = on_assign,
-  }
+  local function find(event, key, owner)
+    local method = methods[key]
+    if method then return method end
+    local compute = fields[key]
+    if not compute then return nil end
+    local value = compute(event, owner)
+    rawset(event, key, value)
+    return value
+  end
+  return function(owner)
+    local class = { __name = "Event" }
+    function class.__index(event, key) return find(event, key, owner) end
+    if not on_assign then return class end
+    function class.__newindex(event, key, value) on_assign(event, key, value, owner) end
+    return class
+  end
 end
 
 return M

@@ -24,7 +24,7 @@ local function step(co, ok, ...)
   local promise = promises.pending()
   task.expect(co, function(succeeded, ...)
     if not succeeded then return promises.reject(promise, ...) end
-    promises.settle(promise, "fulfilled", ...)
+    promises.fulfil(promise, ...)
   end)
   return promise
 end

@@ -1,5 +1,8 @@
 --- The registry behind handle, handleOnce and removeHandler: at most one handler a channel.
 ---
+--- The entries are by channel: the function, or, for one call, a table of it. A link looks into
+--- them by itself (runtime/bind/link_receive.c).
+---
 --- An error carries the position of the caller of the function that called the registry: of the
 --- user, when that is the public function and did not do it in a tail call.
 local import = ...
@@ -7,7 +10,7 @@ local arguments = import "common.arguments"
 
 ---@class Handlers
 ---@field _owner string
----@field _entries table<string, { fn: function, once: boolean }>
+---@field entries table<string, function | { [1]: function }>
 local Handlers = { __name = "Handlers" }
 Handlers.__index = Handlers
 
@@ -18,7 +21,7 @@ local PUBLIC <const> = { handle = "handle", handleOnce = "handle_once", removeHa
 ---@param owner string how its functions' names begin in errors, such as "ipcMain." or "IpcMain:"
 ---@return Handlers
 function Handlers.new(owner)
-  return setmetatable({ _owner = owner, _entries = {} }, Handlers)
+  return setmetatable({ _owner = owner, entries = {} }, Handlers)
 end
 
 --- Gives a singleton `handle`, `handleOnce` and `removeHandler`, called with a dot.
@@ -54,13 +57,13 @@ end
 -- Called in tail calls, so that level 3 is the caller of the method's caller.
 local function add(self, method, channel, fn, once)
   arguments.check(self._owner .. method, 1, channel, "string", 3)
-  if self._entries[channel] then
+  if self.entries[channel] then
     error(("Attempted to register a second handler for '%s'"):format(channel), 3)
   end
   if type(fn) ~= "function" then
     error(("Expected handler to be a function, but found type '%s'"):format(type(fn)), 3)
   end
-  self._entries[channel] = { fn = fn, once = once }
+  self.entries[channel] = once and { fn } or fn
 end
 
 --- Registers a handler. Raises when the channel has one.
@@ -81,41 +84,14 @@ end
 ---@param channel string
 function Handlers:remove(channel)
   arguments.check(self._owner .. "removeHandler", 1, channel, "string", 3)
-  self._entries[channel] = nil
-end
-
---- The handler to run now for a call, or nil. One for one call is gone after this.
----@param channel string
----@return function?
-function Handlers:take(channel)
-  local entry = self._entries[channel]
-  if not entry then return nil end
-  if entry.once then self._entries[channel] = nil end
-  return entry.fn
-end
-
---- `take` from the first of two registries that has one.
----@param first Handlers
----@param second Handlers
----@param channel string
----@return function?
-function Handlers.take_first(first, second, channel)
-  local entries = first._entries
-  local entry = entries[channel]
-  if not entry then
-    entries = second._entries
-    entry = entries[channel]
-    if not entry then return nil end
-  end
-  if entry.once then entries[channel] = nil end
-  return entry.fn
+  self.entries[channel] = nil
 end
 
 --- Whether a channel has a handler.
 ---@param channel string
 ---@return boolean
 function Handlers:has(channel)
-  return self._entries[channel] ~= nil
+  return self.entries[channel] ~= nil
 end
 
 return Handlers

@@ -1,22 +1,31 @@
 --- Promises of any number of values, and awaiting them in any coroutine.
 ---
---- Every invoke makes a promise, so it is one table of eight fields, made at once: its value (or,
---- when there is not exactly one, the packed values in `_more`) and its first reaction. A reaction
---- is a triple (fn, a, b) that becomes the microtask fn(a, b) when the promise settles; a waiting
---- coroutine is the triple (wake, coroutine, number of the wait). Further ones are in `_others`.
+--- Every invoke makes a promise: so what every promise does is in C, and what it does it with lies
+--- in the array part of its table (runtime/bind/promise.h). A reaction is a triple (fn, a, b) that
+--- becomes the microtask fn(a, b) when the promise settles; a waiting coroutine is the triple
+--- (wake, coroutine, number of the wait).
 local import = ...
 local arguments = import "common.arguments"
-local core = import "core.task"
+local core = import "core.promise"
+local core_task = import "core.task"
 local errors = import "common.errors"
 local loop = import "core.loop"
 local report = import "common.report"
 local task = import "common.task"
 
-local wait_begin, wake, is_cancelled = core.wait_begin, core.wake, core.is_cancelled
+local new_pending, values = core.pending, core.values
+local wake = core_task.wake
 local catch, take_traceback = task.catch, task.take_traceback
 local start, enqueue = task.start, task.enqueue
 local traceback = debug.traceback
-local unpack, yield, AWAITS = table.unpack, coroutine.yield, task.AWAITS
+local unpack = table.unpack
+
+-- The slots: as in promise.h.
+local STATE <const>, VALUE <const>, FN <const>, A <const>, B <const> = 1, 2, 3, 4, 5
+local OTHERS <const>, ON_CANCEL <const>, ID <const>, CHANNEL <const> = 6, 7, 8, 9
+
+local PENDING <const>, FULFILLED <const>, REJECTED <const> = 0, 1, 2
+local STATUS <const> = { [PENDING] = "pending", [FULFILLED] = "fulfilled", [REJECTED] = "rejected" }
 
 ---@class Promise
 local Promise = {}
@@ -24,41 +33,25 @@ Promise.__index = Promise
 Promise.__name = "Promise"
 
 function Promise:__tostring()
-  return ("Promise (%s)"):format(self._state)
+  return ("Promise (%s)"):format(STATUS[self[STATE]])
 end
-
--- Tasks that an async function's promise can cancel: coroutine to that promise.
-local task_promises = setmetatable({}, { __mode = "k" })
 
 -- Rejected promises to judge at the end of the turn.
 local rejected, rejected_count = {}, 0
-
-local function new_pending()
-  return setmetatable({
-    _state = "pending",
-    _value = false,
-    _fn = false,
-    _a = false,
-    _b = false,
-    _on_cancel = false,
-    _channel = false,
-    _id = false,
-  }, Promise)
-end
 
 local function is_promise(value)
   return type(value) == "table" and getmetatable(value) == Promise
 end
 
 local function add_reaction(self, fn, a, b)
-  if self._state ~= "pending" then
+  if self[STATE] ~= PENDING then
     self._handled = true
     enqueue(fn, a, b)
-  elseif not self._fn then
-    self._fn, self._a, self._b = fn, a, b
+  elseif not self[FN] then
+    self[FN], self[A], self[B] = fn, a, b
   else
-    local others = self._others or {}
-    self._others = others
+    local others = self[OTHERS] or {}
+    self[OTHERS] = others
     local n = #others
     others[n + 1], others[n + 2], others[n + 3] = fn, a, b
   end
@@ -72,10 +65,10 @@ end
 -- Takes the reaction fn(a, b) out and returns b, because a promise that lives long must not keep
 -- those who lost interest in it. Its rejection counts as handled all the same.
 local function remove_reaction(self, fn, a)
-  local others, b = self._others or {}
-  if self._fn == fn and self._a == a then
-    b = self._b
-    self._fn, self._a, self._b = others[1] or false, others[2] or false, others[3] or false
+  local others, b = self[OTHERS] or {}
+  if self[FN] == fn and self[A] == a then
+    b = self[B]
+    self[FN], self[A], self[B] = others[1], others[2], others[3]
     remove_three(others, 1)
   else
     local index = 1
@@ -83,27 +76,9 @@ local function remove_reaction(self, fn, a)
     b = others[index + 2]
     remove_three(others, index)
   end
-  if not others[1] then self._others = nil end
+  if not others[1] then self[OTHERS] = nil end
   self._handled = true
   return b
-end
-
--- What a promise of no value has as `_more`.
-local NOTHING <const> = { n = 0 }
-
-local function store(self, ...)
-  local n = select("#", ...)
-  if n == 1 then
-    self._value = ...
-  else
-    self._more = n == 0 and NOTHING or table.pack(...)
-  end
-end
-
-local function values(self)
-  local more = self._more
-  if more then return unpack(more, 1, more.n) end
-  return self._value
 end
 
 -- Whoever has not handled a rejection by now is told. A report may lead to further rejections: they
@@ -115,7 +90,7 @@ local function judge_rejections()
     local promise = batch[i]
     if not promise._handled then
       promise._handled = true
-      report.on_unhandled(promise._value, promise)
+      report.on_unhandled(promise[VALUE], promise)
     end
   end
 end
@@ -126,38 +101,22 @@ local function note_rejection(self)
   task.when_empty(judge_rejections)
 end
 
--- The promise has its outcome: its reactions are due.
-local function run_reactions(self)
-  local fn, others = self._fn, self._others
-  self._on_cancel = false
-  if not fn then return end
-  enqueue(fn, self._a, self._b)
-  self._fn, self._a, self._b = false, false, false
-  if not others then return end
-  self._others = nil
-  for i = 1, #others, 3 do
-    enqueue(others[i], others[i + 1], others[i + 2])
-  end
-end
-
 --- Settles a pending promise with exactly these values, adopting none.
-local function settle(self, state, ...)
-  if self._state ~= "pending" then return end
-  self._state = state
-  store(self, ...)
-  if state == "rejected" and not self._fn and not self._handled then note_rejection(self) end
-  run_reactions(self)
+local function fulfil(self, ...)
+  core.settle(self, FULFILLED, ...)
 end
 
 local function reject(self, reason, where)
-  if self._state == "pending" then self._traceback = where end
-  settle(self, "rejected", reason)
+  if self[STATE] ~= PENDING then return end
+  self._traceback = where
+  if not self[FN] and not self._handled then note_rejection(self) end
+  core.settle(self, REJECTED, reason)
 end
 
 -- Reaction: `self` becomes what `other`, which has settled, is.
 local function follow(self, other)
-  self._traceback = other._traceback
-  settle(self, other._state, values(other))
+  if other[STATE] == REJECTED then return reject(self, other[VALUE], other._traceback) end
+  fulfil(self, values(other))
 end
 
 -- A metatable may raise for a field that is not there: such a value is like any other.
@@ -207,15 +166,15 @@ end
 --- Settles with the values, or follows the first one when it is a promise or like one.
 function resolve(self, ...)
   local value = ...
-  if self._state ~= "pending" or type(value) ~= "table" and type(value) ~= "userdata" then
-    return settle(self, "fulfilled", ...)
+  if self[STATE] ~= PENDING or type(value) ~= "table" and type(value) ~= "userdata" then
+    return fulfil(self, ...)
   end
   if is_promise(value) then
     if value == self then return reject(self, "a promise cannot be resolved with itself") end
     return add_reaction(value, follow, self, value)
   end
   local method = thenable_method(value)
-  if not method then return settle(self, "fulfilled", ...) end
+  if not method then return fulfil(self, ...) end
   enqueue(function()
     start(adopt_thenable, self, value, method)
   end)
@@ -234,8 +193,8 @@ end
 -- Reaction of andThen: calls the handler for what happened, in a task of its own; not when its
 -- promise was cancelled.
 local function react(reaction, parent)
-  if reaction.child._state ~= "pending" then return end
-  local handler = reaction[parent._state]
+  if reaction.child[STATE] ~= PENDING then return end
+  local handler = reaction[parent[STATE]]
   if handler then
     start(run_handler, reaction.child, handler, parent)
   else
@@ -257,7 +216,7 @@ function Promise:andThen(on_fulfilled, on_rejected)
   arguments.check("Promise:andThen", 1, on_fulfilled, "callable|nil")
   arguments.check("Promise:andThen", 2, on_rejected, "callable|nil")
   local child = new_pending()
-  local reaction = { child = child, fulfilled = on_fulfilled, rejected = on_rejected }
+  local reaction = { child = child, [FULFILLED] = on_fulfilled, [REJECTED] = on_rejected }
   add_reaction(self, react, reaction, self)
   return child
 end
@@ -274,7 +233,7 @@ local function run_finally(child, fn, parent)
   local done = new_pending()
   conclude(done, xpcall(fn, catch))
   add_reaction(done, function()
-    follow(child, done._state == "rejected" and done or parent)
+    follow(child, done[STATE] == REJECTED and done or parent)
   end, false, false)
 end
 
@@ -298,58 +257,28 @@ function Promise:finally(fn)
   return child
 end
 
-local CANNOT_AWAIT <const> = "cannot await here: a C function on the stack (table.sort, "
-  .. "string.gsub, tostring and the like) cannot be suspended; await before you call it"
-
--- Called by a method that the user called: hence the levels here and below.
-local function suspend(self)
-  local co, wait = wait_begin()
-  if co == false then error(CANNOT_AWAIT, 3) end
-  if not co then error(errors.AbortError(), 0) end
-  if self._fn then
-    add_reaction(self, wake, co, wait)
-  else
-    self._fn, self._a, self._b = wake, co, wait
-  end
-  local outer = task_promises[co]
-  if outer then outer._awaits = self end
-  yield(AWAITS)
-  if outer then outer._awaits = nil end
-  -- A wake-up without an outcome: the task was cancelled, the promise goes on for others.
-  if self._state == "pending" then error(errors.AbortError(), 0) end
-end
-
--- The promise has settled; the task that asks may have been cancelled.
-local function check_cancelled(self)
-  if is_cancelled() then error(errors.AbortError(), 0) end
-  self._handled = true
-end
+core.add_await(Promise, task.AWAITS, {
+  add_reaction = add_reaction,
+  raise_abort = function() error(errors.AbortError(), 0) end,
+  raise_self = function(method, value)
+    arguments.check_self("Promise:" .. method, value, Promise, 3)
+  end,
+})
 
 --- Suspends the running coroutine until the promise settles. Raises the rejection's reason as it
 --- is, AbortError when the task has been cancelled, and where a C function on the stack cannot be
 --- suspended.
----@return any ... the values
-function Promise:await()
-  if getmetatable(self) ~= Promise then check_self("await", self) end
-  if self._state == "pending" then suspend(self) else check_cancelled(self) end
-  if self._state == "rejected" then error(self._value, 0) end
-  local more = self._more
-  if more then return unpack(more, 1, more.n) end
-  return self._value
-end
+---@type fun(self: Promise): any ... the values
+Promise.await = Promise.await
 
 --- `await` that does not raise the reason: true and the values, or false and the reason.
----@return boolean, any ...
-function Promise:pawait()
-  check_self("pawait", self)
-  if self._state == "pending" then suspend(self) else check_cancelled(self) end
-  return self._state == "fulfilled", values(self)
-end
+---@type fun(self: Promise): boolean, any ...
+Promise.pawait = Promise.pawait
 
 ---@return "pending"|"fulfilled"|"rejected"
 function Promise:status()
   check_self("status", self)
-  return self._state
+  return STATUS[self[STATE]]
 end
 
 -- Reaction: the promise has settled in time.
@@ -370,7 +299,7 @@ function Promise:timeout(ms)
     child._timer:close()
     remove_reaction(self, end_timeout, child)
   end
-  child._on_cancel = stop
+  child[ON_CANCEL] = stop
   child._timer = loop.timer(arguments.to_milliseconds(ms), 0, function()
     stop()
     reject(child, errors.TimeoutError(ms))
@@ -381,11 +310,11 @@ end
 
 -- Makes the task of an async function raise AbortError from now on. What it awaits is cancelled
 -- unless somebody else waits for that too.
-local function cancel_task(self, co)
-  local awaited = self._awaits
-  core.cancel(co)
+local function cancel_task(co)
+  local awaited = core_task.awaited(co)
+  core_task.cancel(co)
   if not awaited then return end
-  if not awaited._others then return awaited:cancel() end
+  if not awaited[OTHERS] then return awaited:cancel() end
   local wait = remove_reaction(awaited, wake, co)
   if wait then enqueue(wake, co, wait) end
 end
@@ -394,12 +323,12 @@ end
 --- other side is told; for an async function, its task is cancelled.
 function Promise:cancel()
   check_self("cancel", self)
-  if self._state ~= "pending" then return end
-  local on_cancel, co = self._on_cancel, self._task
+  if self[STATE] ~= PENDING then return end
+  local on_cancel, co = self[ON_CANCEL], self._task
   self._handled = true
   reject(self, errors.AbortError())
   if on_cancel then on_cancel(self) end
-  if co then cancel_task(self, co) end
+  if co then cancel_task(co) end
 end
 
 local function run_executor(self, executor)
@@ -454,10 +383,10 @@ function Promise.delay(ms, ...)
   local results = table.pack(...)
   local timer = loop.timer(arguments.to_milliseconds(ms), 0, function()
     self._timer:close()
-    settle(self, "fulfilled", unpack(results, 1, results.n))
+    fulfil(self, unpack(results, 1, results.n))
   end)
   self._timer = timer
-  self._on_cancel = function()
+  self[ON_CANCEL] = function()
     timer:close()
   end
   return self
@@ -470,20 +399,28 @@ setmetatable(Promise, {
 })
 
 -- For the runtime's own modules, which settle promises that they made.
-local M = { Promise = Promise, pending = new_pending, settle = settle, resolve = resolve }
+local M = { Promise = Promise, pending = new_pending, fulfil = fulfil, resolve = resolve }
 M.reject, M.conclude, M.is = reject, conclude, is_promise
 M.values, M.add_reaction, M.remove_reaction = values, add_reaction, remove_reaction
+
+--- Calls fn(promise) when the promise is cancelled.
+function M.on_cancel(promise, fn)
+  promise[ON_CANCEL] = fn
+end
+
+--- The number and the channel of the question that the promise is for.
+function M.question(promise)
+  return promise[ID], promise[CHANNEL]
+end
 
 --- Lets `promise:cancel()` reach the task that settles it.
 function M.own_task(promise, co)
   promise._task = co
-  task_promises[co] = promise
 end
 
 --- The task has ended: its coroutine may be another's from now on.
-function M.disown_task(promise, co)
+function M.disown_task(promise)
   promise._task = nil
-  task_promises[co] = nil
 end
 
 return M

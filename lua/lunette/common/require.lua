@@ -48,7 +48,7 @@ local function load(name, loader, extra)
     setmetatable({ name = name, promise = promises.pending(), co = running() }, Entry)
   loading[name] = entry
   local value = keep(name, loader(name, extra))
-  promises.settle(entry.promise, "fulfilled", value, extra)
+  promises.fulfil(entry.promise, value, extra)
   return value, extra
 end
 

@@ -15,19 +15,8 @@ function M.AWAITS() end
 --- when it failed.
 M.start = core.start
 
--- A queue that has held more than this is not kept: one busy turn must not cost memory for ever.
-local KEPT_SLOTS <const> = 3 * 1024
-
--- The queue: three slots a microtask, so that none costs a table.
-local queue, head, tail = {}, 0, 0
-
 --- Calls fn(a, b) at the end of this turn, after what was queued before. `fn` must not raise.
----@param fn function
-function M.enqueue(fn, a, b)
-  if head == tail then core.schedule() end
-  queue[tail + 1], queue[tail + 2], queue[tail + 3] = fn, a, b
-  tail = tail + 3
-end
+M.enqueue = core.enqueue
 
 -- Called when the queue has run empty the next time; may queue again.
 local on_empty
@@ -36,29 +25,7 @@ local on_empty
 ---@param fn fun()
 function M.when_empty(fn)
   on_empty = fn
-  core.schedule()
-end
-
-local function run_queue()
-  while head < tail do
-    local at = head
-    local fn, a, b = queue[at + 1], queue[at + 2], queue[at + 3]
-    queue[at + 1], queue[at + 2], queue[at + 3] = nil, nil, nil
-    head = at + 3
-    fn(a, b)
-  end
-  if tail > KEPT_SLOTS then queue = {} end
-  head, tail = 0, 0
-end
-
-local function drain()
-  run_queue()
-  while on_empty do
-    local fn = on_empty
-    on_empty = nil
-    fn()
-    run_queue()
-  end
+  core.tell_empty()
 end
 
 -- The traceback of the error that `catch` saw last: whoever called xpcall takes it at once.
@@ -99,7 +66,9 @@ local function on_foreign(co, ok, ...)
 end
 
 core.set_hooks {
-  drain = drain,
+  empty = function()
+    on_empty()
+  end,
   uncaught = function(err, where)
     report.on_uncaught(err, where)
   end,

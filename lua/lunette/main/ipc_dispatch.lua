@@ -1,7 +1,8 @@
 --- What a message of a renderer becomes in main: which emitters get it, which handler answers.
 ---
 --- In Electron's order: the web contents' `ipc-message` event, its own `ipc`, then ipcMain. All of
---- them get a message; the first that has a handler answers a question.
+--- them get a message; the first that has a handler answers a question. The link does it itself
+--- where one function is to be called; here is what is left.
 local import = ...
 local Emitter = import "common.emitter"
 local events = import "common.event"
@@ -11,24 +12,30 @@ local report = import "common.report"
 local task = import "common.task"
 
 local M = {}
-local each, fire, take_first = Emitter.each, Emitter.fire, import("common.handlers").take_first
+local each, fire = Emitter.each, Emitter.fire
+
+-- The only frame of a page.
+local FRAME <const> = 0
 
 local function send_to_asker(event, channel, ...)
-  local sent = event.sender:_send_to_frame("Event:reply", event._frame, channel, ...)
+  local sent = event.sender:_send_to_frame("Event:reply", FRAME, channel, ...)
   return sent
 end
 
 -- The fields that every event of a renderer has; computed when they are read.
-local function sender_fields()
+local function fields()
   return {
-    frameId = function(event)
-      return event._frame
+    sender = function(_, contents)
+      return contents
     end,
-    processId = function(event)
-      return event.sender:_process_id()
+    frameId = function()
+      return FRAME
     end,
-    senderFrame = function(event)
-      return event.sender:_frame_object(event._frame)
+    processId = function(_, contents)
+      return contents:_process_id()
+    end,
+    senderFrame = function(_, contents)
+      return contents:_frame_object(FRAME)
     end,
     ports = function()
       return {}
@@ -36,95 +43,75 @@ local function sender_fields()
   }
 end
 
-local InvokeEvent = events.class(sender_fields(), { reply = send_to_asker })
-local MessageEvent = events.class(sender_fields(), { reply = send_to_asker })
-
-local function answer_sync(event, value)
-  if event._answered then return end
-  local ok, err = event._peer:reply(event._id, value)
+local function assign(event, key, value, contents)
+  if key ~= "returnValue" then return rawset(event, key, value) end
+  local ok, err = contents._peer:reply_to(event, value)
   if ok == nil then error(err, 3) end
-  event._answered = true
 end
 
-local function assign(event, key, value)
-  if key == "returnValue" then
-    answer_sync(event, value)
-  else
-    rawset(event, key, value)
-  end
-end
+local event_class = events.kind(fields(), { reply = send_to_asker })
+local sync_event_class = events.kind(fields(), { reply = send_to_asker }, assign)
 
-local SyncEvent = events.class(sender_fields(), { reply = send_to_asker }, assign)
+--- The routes of a web contents' peer.
+function M.routes(contents)
+  local ipc = contents.ipc
+  return {
+    handlers = { ipc._handlers.entries, ipc_main.handlers.entries },
+    listeners = { Emitter.lists(ipc), Emitter.lists(ipc_main.emitter) },
+    watchers = Emitter.lists(contents),
+    event = event_class(contents),
+    sync_event = sync_event_class(contents),
+  }
+end
 
 --- A message: every emitter that listens to the channel gets it.
-function M.message(contents, frame, channel, ...)
-  local event = setmetatable({ sender = contents, _frame = frame }, MessageEvent)
+function M.message(contents, channel, ...)
+  local event = setmetatable({}, contents._routes.event)
   fire(contents, "ipc-message", event, channel, ...)
   fire(contents.ipc, channel, event, ...)
   fire(ipc_main.emitter, channel, event, ...)
 end
 
---- The handler for a question, and the event to give it; nil when there is none.
-function M.find_handler(contents, frame, channel)
-  local handler = take_first(contents.ipc._handlers, ipc_main.handlers, channel)
-  if not handler then return nil end
-  return handler, setmetatable({ sender = contents, _frame = frame }, InvokeEvent)
-end
-
--- One less that could answer a synchronous question. Behind the last one the asker is told, instead
--- of left hanging.
-local function give_up(event)
-  event._running = event._running - 1
-  if event._running > 0 or event._answered then return end
-  event._answered = true
-  local text = "no listener for '%s' set event.returnValue"
-  event._peer:reply_error(event._id, text:format(event._channel))
+-- One less that could answer. Behind the last one the asker is told, instead of left hanging.
+local function give_up(question)
+  question.running = question.running - 1
+  if question.running == 0 then question.peer:reply_unset(question.event) end
 end
 
 -- One listener's run, which ends once: when it returns or raises, or when its task is collected.
 local function run_ended(run)
   if run.ended then return end
   run.ended = true
-  give_up(run.event)
+  give_up(run.question)
 end
 
-local function run_listener(listener, run, event, ...)
-  local ok, err = xpcall(listener, task.catch, event, ...)
+local function run_listener(listener, run, ...)
+  local ok, err = xpcall(listener, task.catch, run.question.event, ...)
   if not ok then report.on_uncaught(err, task.take_traceback()) end
   run_ended(run)
 end
 
-local function start_listener(listener, event, ...)
-  event._running = event._running + 1
-  local run = { event = event, ended = false }
-  local done, co = task.start(run_listener, listener, run, event, ...)
+local function start_listener(listener, question, ...)
+  question.running = question.running + 1
+  local run = { question = question, ended = false }
+  local done, co = task.start(run_listener, listener, run, ...)
   if done == false then guard(co, run_ended, run) end
 end
 
-local function refuse_unheard(contents, event)
+local function warn_unheard(contents, channel)
   local text = "WebContents #%d called ipcRenderer.sendSync() with '%s' channel without listeners."
-  report.warn(text:format(contents.id, event._channel))
-  event._answered = true
-  event._peer:reply_error(event._id, ("no listener for '%s'"):format(event._channel))
+  report.warn(text:format(contents.id, channel))
 end
 
 --- A question whose asker blocks: the first listener that sets event.returnValue answers.
-function M.sync(contents, peer, id, frame, channel, ...)
-  -- All fields are there from the start: assigning a new one is what __newindex is for.
-  local event = setmetatable({
-    sender = contents,
-    _frame = frame,
-    _peer = peer,
-    _id = id,
-    _channel = channel,
-    _running = 1,
-    _answered = false,
-  }, SyncEvent)
-  local heard = each(start_listener, contents, "ipc-message-sync", event, channel, ...)
-  heard = each(start_listener, contents.ipc, channel, event, ...) or heard
-  heard = each(start_listener, ipc_main.emitter, channel, event, ...) or heard
-  if not heard then return refuse_unheard(contents, event) end
-  give_up(event)
+function M.sync(contents, peer, event, channel, ...)
+  local question = { peer = peer, event = event, running = 1 }
+  local heard = each(start_listener, contents, "ipc-message-sync", question, channel, ...)
+  heard = each(start_listener, contents.ipc, channel, question, ...) or heard
+  heard = each(start_listener, ipc_main.emitter, channel, question, ...) or heard
+  if heard then return give_up(question) end
+  warn_unheard(contents, channel)
+  peer:reply_error(event[1], ("no listener for '%s'"):format(channel))
 end
 
 return M

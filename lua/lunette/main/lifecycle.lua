@@ -55,7 +55,7 @@ function M.set_ready()
   loop.spin(app_info.poll_us())
   M.announce "will-finish-launching"
   M.announce "ready"
-  promises.settle(ready_promise, "fulfilled")
+  promises.fulfil(ready_promise)
 end
 
 --- From the first window on, the app lives until it quits.

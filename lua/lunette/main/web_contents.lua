@@ -67,6 +67,7 @@ function WebContents._new(preferences)
     _title = "",
     _is_loading = false,
   }, WebContents)
+  self._routes = ipc_dispatch.routes(self)
   self._peer = new_peer(self)
   by_id[self.id] = self
   return self
@@ -128,8 +129,7 @@ end
 function WebContents:invoke(channel, ...)
   check_alive(self, "invoke")
   check("WebContents:invoke", 1, channel, "string")
-  local peer = self._peer
-  local promise = peer:ask(peer.send_values, 0, 0, channel, ...)
+  local promise = self._peer:ask(channel, ...)
   return promise
 end
 
@@ -158,14 +158,12 @@ end
 
 -- What the renderer says: called by the peer
 
-function WebContents:on_message(_, frame, channel, ...)
-  ipc_dispatch.message(self, frame, channel, ...)
+function WebContents:on_message(_, _, channel, ...)
+  ipc_dispatch.message(self, channel, ...)
 end
 
-WebContents.find_handler = ipc_dispatch.find_handler
-
-function WebContents:on_sync(id, frame, channel, ...)
-  ipc_dispatch.sync(self, self._peer, id, frame, channel, ...)
+function WebContents:on_sync(event, channel, ...)
+  ipc_dispatch.sync(self, self._peer, event, channel, ...)
 end
 
 -- A receiver of `sendTo`: nil, after a warning, when there is none.
@@ -222,7 +220,7 @@ local function finish_load(self)
   if self._window then self._window:_contents_finished() end
   announce(self, "did-finish-load")
   stop_loading(self)
-  promises.settle(load.promise, "fulfilled")
+  promises.fulfil(load.promise)
 end
 
 local function reject_load(load, err)

@@ -20,15 +20,11 @@ import "common.public" -- every page asks for it: a zygote loads it for all of t
 local M = {}
 
 -- The owner of the peer.
-local renderer = {}
+local renderer = { _routes = ipc_renderer.routes }
 local peer = Peer.new("peer", renderer, "main")
 
 function renderer:on_message(sender_id, _, channel, ...)
   ipc_renderer.on_message(sender_id, channel, ...)
-end
-
-function renderer:find_handler(_, channel)
-  return ipc_renderer.find_handler(channel)
 end
 
 -- Main has closed the window, or is gone: there is nothing left to do here.

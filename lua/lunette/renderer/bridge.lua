@@ -138,7 +138,7 @@ local function finish(call, ok, ...)
   if not promise then
     call.results = table.pack(outcome(ok, ...))
   elseif ok then
-    promises.settle(promise, "fulfilled", ...)
+    promises.fulfil(promise, ...)
   else
     promises.reject(promise, (...), task.take_traceback())
   end
@@ -165,7 +165,7 @@ local function take_waiting(id)
 end
 
 function receive.fulfil(id, ...)
-  promises.settle(take_waiting(id), "fulfilled", ...)
+  promises.fulfil(take_waiting(id), ...)
   return DONE
 end
 

@@ -20,23 +20,29 @@ local peer
 -- Ids of web contents that `sendTo` reaches: main tells when one goes.
 local reachable = {}
 
---- Sets the link to main.
-function M.connect(main_peer)
-  peer = main_peer
-end
-
-local RendererEvent = events.class({
+local event_class = events.kind({
   sender = function()
     return ipcRenderer
+  end,
+  senderId = function()
+    return 0
   end,
   ports = function()
     return {}
   end,
 }, {})
 
+--- The routes of the peer.
+M.routes = {
+  handlers = { handlers.entries },
+  listeners = { Emitter.lists(emitter) },
+  event = event_class(),
+}
+
 --- A message from main, or from another page by `sendTo`.
 function M.on_message(sender_id, channel, ...)
-  Emitter.fire(emitter, channel, setmetatable({ senderId = sender_id }, RendererEvent), ...)
+  local event = setmetatable({ senderId = sender_id }, M.routes.event)
+  Emitter.fire(emitter, channel, event, ...)
 end
 
 --- A web contents has gone: `sendTo` must ask for it again.
@@ -44,44 +50,31 @@ function M.forget_contents(id)
   reachable[id] = nil
 end
 
---- The handler for a question of main, and its event; nil when there is none.
-function M.find_handler(channel)
-  local handler = handlers:take(channel)
-  if handler then return handler, setmetatable({ senderId = 0 }, RendererEvent) end
+-- What raises, at the caller of the public function, for a first argument that is no channel.
+local function refuser(name)
+  return function(value)
+    not_colon(name, ipcRenderer, value, 3)
+    check(name, 1, value, "string", 3)
+  end
 end
 
--- Raises for a first argument that is no channel: looking at it is inlined where messages go.
-local function bad_channel(name, channel)
-  not_colon(name, ipcRenderer, channel, 3)
-  check(name, 1, channel, "string", 3)
-end
-
---- Sends a message to main. Returns true; false when more waits than the high-water mark. Raises
---- when a value cannot be sent.
----@param channel string
----@return boolean
-function ipcRenderer.send(channel, ...)
-  if type(channel) ~= "string" then bad_channel("ipcRenderer.send", channel) end
-  local sent = peer:send(0, channel, ...)
-  return sent
-end
-
---- Asks main; a promise for what its handler returns. Raises when a value cannot be sent.
----@param channel string
----@return Promise
-function ipcRenderer.invoke(channel, ...)
-  if type(channel) ~= "string" then bad_channel("ipcRenderer.invoke", channel) end
-  local promise = peer:ask(peer.send_values, 0, 0, channel, ...)
-  return promise
-end
-
---- Asks main and blocks this renderer until a listener sets `event.returnValue`. Raises when nobody
---- will, and when main goes.
----@param channel string
----@return any
-function ipcRenderer.sendSync(channel, ...)
-  if type(channel) ~= "string" then bad_channel("ipcRenderer.sendSync", channel) end
-  return peer:ask_sync(0, channel, ...) -- in a tail call: the levels of its errors want it
+--- Sets the link to main, and makes the functions that use it all the time:
+---
+--- ipcRenderer.send(channel, ...) sends a message to main. Returns true; false when more waits than
+--- the high-water mark. Raises when a value cannot be sent.
+---
+--- ipcRenderer.invoke(channel, ...) asks main; a promise for what its handler returns. Raises when
+--- a value cannot be sent.
+---
+--- ipcRenderer.sendSync(channel, ...) asks main and blocks this renderer until a listener sets
+--- `event.returnValue`, which it returns. Raises when nobody will, and when main goes.
+function M.connect(main_peer)
+  peer = main_peer
+  ipcRenderer.send, ipcRenderer.invoke, ipcRenderer.sendSync = peer:public_functions(
+    refuser "ipcRenderer.send",
+    refuser "ipcRenderer.invoke",
+    refuser "ipcRenderer.sendSync"
+  )
 end
 
 --- Sends a message to the page of another web contents. Returns false when there is none: the first

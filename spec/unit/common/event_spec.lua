@@ -20,18 +20,18 @@ describe("an event", function()
   end)
 end)
 
-describe("a class of events", function()
-  local function make(class, fields) return setmetatable(fields, class) end
+describe("a kind of events", function()
+  local function make(kind, owner) return setmetatable({}, kind(owner)) end
 
   it("computes a field when it is first read, and keeps it", function()
     local count = 0
-    local class = events.class({
-      frame = function(event)
+    local kind = events.kind({
+      frame = function(_, owner)
         count = count + 1
-        return "frame of " .. event.sender
+        return "frame of " .. owner
       end,
     }, {})
-    local event = make(class, { sender = "me" })
+    local event = make(kind, "me")
     assert.equal(0, count)
     assert.equal("frame of me", event.frame)
     assert.equal("frame of me", event.frame)
@@ -40,17 +40,17 @@ describe("a class of events", function()
 
   it("has methods, and gives assignments of new fields to on_assign", function()
     local assigned = {}
-    local class = events.class({}, { name = function(event) return event.sender end },
-      function(_, key, value) assigned[key] = value end)
-    local event = make(class, { sender = "me" })
+    local kind = events.kind({}, { name = function() return "event" end },
+      function(_, key, value, owner) assigned[key] = owner .. value end)
+    local event = make(kind, "my ")
     event.returnValue = 7
-    assert.equal("me", event:name())
-    assert.same({ returnValue = 7 }, assigned)
+    assert.equal("event", event:name())
+    assert.same({ returnValue = "my 7" }, assigned)
     assert.is_nil(rawget(event, "returnValue"))
   end)
 
   it("has a signal that emits abort once", function()
-    local event, count = make(events.class({}, {}), {}), 0
+    local event, count = make(events.kind({}, {})), 0
     assert.is_false(event.signal.aborted)
     event.signal:on("abort", function() count = count + 1 end)
     event:_abort()
@@ -59,7 +59,7 @@ describe("a class of events", function()
   end)
 
   it("whose asker is gone has an aborted signal also when that is read later", function()
-    local event = make(events.class({}, {}), {})
+    local event = make(events.kind({}, {}))
     event:_abort()
     assert.is_true(event.signal.aborted)
   end)

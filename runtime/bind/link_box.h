@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT
+ * The userdata of core.link: a link, what it calls in Lua, and the questions that are open on it.
+ * bind_link.c has its life, link_send.c what goes out, link_receive.c what comes in. */
+#pragma once
+
+#include "bind/numbers.h"
+#include "ipc/link.h"
+#include "vm/entry.h"
+
+#include <lauxlib.h>
+
+/* User values of the userdata. Those up to BOX_GIVEN are the arguments of new(). */
+enum {
+  BOX_OWNER = 1, /* first argument of what is called */
+  BOX_CALLBACKS, /* table of functions: by kind, what receives packets; by name, see peer.lua */
+  BOX_PENDING,   /* promises by the number of the question that we asked; false: cancelled */
+  BOX_OPEN,      /* events by the number of the question that we were asked */
+  BOX_GIVEN = BOX_OPEN,
+  /* Set by route(): where a packet goes when nothing special is to be done with it. */
+  BOX_HANDLERS,  /* list of tables: function, or table of one, by channel */
+  BOX_LISTENERS, /* list of tables: list of functions by channel */
+  BOX_WATCHERS,  /* table of listeners to all channels */
+  BOX_EVENT,     /* metatable of events */
+  BOX_SYNC_EVENT,
+  BOX_CATCH,     /* message handler of handlers */
+  BOX_ON_CANCEL, /* of the promises of questions */
+  BOX_FAULT,     /* keeps the text that fail() got */
+  BOX_VALUES = BOX_FAULT
+};
+
+/* While the link is there, the registry keeps the userdata, as events may still come. */
+typedef struct LinkBox {
+  Link *link; /* NULL once closed */
+  State *state;
+  Numbers numbers;        /* of the questions that we ask */
+  uint32_t questions_max; /* that may be open at once, each way: the largest number */
+  int self;               /* reference */
+  bool greeted;           /* the other side may send what it likes; routes are set */
+  bool decoding;          /* a packet's bytes, in the link's buffer, are being read */
+  uint8_t codec;          /* PACKET_FLAG_JSON when the app's messages are in JSON, else 0 */
+} LinkBox;
+
+enum { LINK_DEPTH_MAX = 1000 };
+
+/* The userdata at index 1, whatever it has become; raises for anything else. The calling function's
+ * first upvalue is the metatable: one comparison instead of a look-up by name. */
+LinkBox *link_box_check(lua_State *L);
+
+/* Pushes the callback of that name and the owner, for the box at absolute index `box`.
+ * [-0, +2, m] */
+void link_box_callback(lua_State *L, int box, const char *name);
+
+/* Pushes the values of the packet's body and returns how many; -1, with nothing pushed, when it is
+ * malformed: the link has failed then. Finalisers may run meanwhile: they may close the link, but
+ * not wait for a reply, which would move the bytes. `index` is the box's. [-0, +n, m] */
+int link_box_read(lua_State *L, int index, LinkBox *box, const Packet *packet);
+
+/* Sends the `count` values from absolute index `first` on as the packet, whose channel is the
+ * string at `channel`, or "" when that is 0. Returns 1, or 0 when more than the high-water mark
+ * waits; -1 with the reason pushed, and nothing sent, when it cannot be sent. [-0, +0|1, m] */
+int link_box_write(lua_State *L, int index, LinkBox *box, Packet *packet, int channel, int first,
+                   int count);
+
+/* The task of a packet: (box, packet) as light userdata. */
+int link_box_receive(lua_State *L);
+
+/* Methods of the userdata: link_send.c's. */
+extern const luaL_Reg link_send_methods[];

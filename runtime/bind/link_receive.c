@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT
+ * core.link, what comes in. A packet is one task: it decodes the packet and goes on into the app's
+ * function. What happens all the time is done here: a question with a handler, an answer to a
+ * promise, a message with one listener. All else goes to the callbacks in Lua, by its kind. */
+#include "bind/link_box.h"
+#include "bind/promise.h"
+
+#include <lauxlib.h>
+
+/* The stack of a task that runs a function of the app's. */
+enum { TASK_BOX = 1, TASK_CATCH, TASK_FUNCTION, TASK_EVENT };
+
+/* What is read may always be as large as the peer's own packets. */
+static CloneLimits read_limits(const Link *link) {
+  return (CloneLimits){.size = link->limits.message + LINK_OWN_ROOM, .depth = LINK_DEPTH_MAX};
+}
+
+static int read_clone(lua_State *L, LinkBox *box, const Packet *packet) {
+  if (packet->body_size == 0) return 0;
+  CloneLimits limits = read_limits(box->link);
+  const char *error = NULL;
+  box->decoding = true;
+  int count =
+      clone_read(box->state->clone, L, packet->body, packet->body_size, &limits, NULL, &error);
+  box->decoding = false;
+  if (count < 0 && box->link) link_fail(box->link, error);
+  return count;
+}
+
+/* decode(owner, text) has failed the link itself if it returns false. */
+static int read_json(lua_State *L, int index, LinkBox *box, const Packet *packet) {
+  int top = lua_gettop(L);
+  link_box_callback(L, index, "decode");
+  lua_pushlstring(L, (const char *)packet->body, packet->body_size);
+  box->decoding = true;
+  lua_call(L, 2, LUA_MULTRET);
+  box->decoding = false;
+  bool ok = lua_toboolean(L, top + 1);
+  lua_remove(L, top + 1);
+  return ok ? lua_gettop(L) - top : -1;
+}
+
+int link_box_read(lua_State *L, int index, LinkBox *box, const Packet *packet) {
+  bool is_json = packet->flags & PACKET_FLAG_JSON;
+  int count = is_json ? read_json(L, index, box, packet) : read_clone(L, box, packet);
+  if (count <= VALUES_MAX) return count;
+  if (box->link) link_fail(box->link, "a message of too many values");
+  return -1;
+}
+
+/* Reads the values; false when the packet ends here: the link failed, or was closed meanwhile. */
+static bool read_all(lua_State *L, LinkBox *box, const Packet *packet, int *count) {
+  *count = link_box_read(L, TASK_BOX, box, packet);
+  if (*count < 0 || !box->link) return false;
+  link_finish_packet(box->link);
+  return true;
+}
+
+static int after_call(lua_State *L, int status, lua_KContext context) {
+  (void)L, (void)status, (void)context;
+  return 0;
+}
+
+/* ---- to Lua, whatever it is ---- */
+
+/* callbacks[kind](owner, flags, id, frame, channel, ...) */
+static int pass_to_lua(lua_State *L, LinkBox *box, const Packet *packet) {
+  int count;
+  lua_settop(L, TASK_BOX);
+  lua_getiuservalue(L, TASK_BOX, BOX_CALLBACKS);
+  lua_rawgeti(L, -1, packet->kind);
+  lua_replace(L, -2);
+  lua_getiuservalue(L, TASK_BOX, BOX_OWNER);
+  lua_pushinteger(L, packet->flags);
+  lua_pushinteger(L, packet->id);
+  lua_pushinteger(L, packet->frame);
+  lua_pushlstring(L, packet->channel, packet->channel_size);
+  if (!read_all(L, box, packet, &count)) return 0;
+  lua_callk(L, 5 + count, 0, 0, after_call);
+  return 0;
+}
+
+/* ---- answers ---- */
+
+static int receive_reply(lua_State *L, LinkBox *box, const Packet *packet) {
+  enum { PENDING = TASK_BOX + 1, PROMISE };
+  int count;
+  lua_getiuservalue(L, TASK_BOX, BOX_PENDING);
+  bool expected = lua_rawgeti(L, PENDING, packet->id) == LUA_TTABLE;
+  if (!expected || (packet->flags & PACKET_FLAG_ERROR)) return pass_to_lua(L, box, packet);
+  lua_pushnil(L);
+  lua_rawseti(L, PENDING, packet->id);
+  numbers_put(&box->numbers, packet->id);
+  if ((count = link_box_read(L, TASK_BOX, box, packet)) < 0) return 0;
+  promise_settle(box->state, L, PROMISE, PROMISE_FULFILLED, count);
+  if (box->link) link_finish_packet(box->link); /* not sooner: no memory for it ends the link */
+  return 0;
+}
+
+/* ---- functions of the app's ---- */
+
+/* Puts an event of the class `which` at TASK_EVENT. */
+static void push_event(lua_State *L, int which) {
+  lua_createtable(L, which == BOX_SYNC_EVENT ? 2 : 0, 0);
+  lua_getiuservalue(L, TASK_BOX, which);
+  lua_setmetatable(L, -2);
+}
+
+static void set_open(lua_State *L, lua_Integer id) {
+  lua_getiuservalue(L, TASK_BOX, BOX_OPEN);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, id);
+  lua_pop(L, 1);
+}
+
+/* Whether the question is still this task's to answer. */
+static bool is_open(lua_State *L, lua_Integer id) {
+  lua_getiuservalue(L, TASK_BOX, BOX_OPEN);
+  lua_rawgeti(L, -1, id);
+  bool open = lua_rawequal(L, -1, TASK_EVENT);
+  lua_pop(L, 2);
+  return open;
+}
+
+/* That each has a number of its own, up to a limit, bounds how many can be open. */
+static bool is_new_question(lua_State *L, const LinkBox *box, const Packet *packet) {
+  if (packet->id > box->questions_max || packet->frame != 0) return false;
+  lua_getiuservalue(L, TASK_BOX, BOX_OPEN);
+  bool is_new = lua_rawgeti(L, -1, packet->id) == LUA_TNIL;
+  lua_pop(L, 2);
+  return is_new;
+}
+
+/* Calls callbacks[name](owner, id, ...) with the `count` values on top. */
+static int call_back(lua_State *L, const char *name, lua_Integer id, int count) {
+  int first = lua_gettop(L) - count + 1;
+  link_box_callback(L, TASK_BOX, name);
+  lua_pushinteger(L, id);
+  lua_rotate(L, first, 3);
+  lua_callk(L, count + 2, 0, 0, after_call);
+  return 0;
+}
+
+/* ---- questions ---- */
+
+/* The handler for the channel in the list of tables on top, which it replaces. One for one call is
+ * in a table, and goes. False, with nothing pushed, when there is none. */
+static bool find_handler(lua_State *L, const Packet *packet) {
+  int lists = lua_gettop(L), type = LUA_TNIL;
+  lua_pushlstring(L, packet->channel, packet->channel_size);
+  for (int i = 1; type == LUA_TNIL && lua_rawgeti(L, lists, i) == LUA_TTABLE; i++) {
+    lua_pushvalue(L, lists + 1);
+    type = lua_rawget(L, -2);
+    if (type != LUA_TNIL) break;
+    lua_pop(L, 2);
+  }
+  if (type == LUA_TTABLE) {
+    lua_pushvalue(L, lists + 1);
+    lua_pushnil(L);
+    lua_rawset(L, -4);
+    lua_rawgeti(L, -1, 1);
+  }
+  if (type != LUA_TNIL) lua_replace(L, lists);
+  lua_settop(L, type == LUA_TNIL ? lists - 1 : lists);
+  return type != LUA_TNIL;
+}
+
+static bool has_field(lua_State *L, int table, const char *name) {
+  lua_pushstring(L, name);
+  bool has = lua_rawget(L, table) != LUA_TNIL;
+  lua_pop(L, 1);
+  return has;
+}
+
+/* Whether what a handler returned may be a promise, or like one: then its outcome answers. */
+static bool may_be_promise(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE) return false;
+  if (lua_getmetatable(L, index)) {
+    lua_pop(L, 1);
+    return true;
+  }
+  return has_field(L, index, "andThen") || has_field(L, index, "next");
+}
+
+static int send_answer(lua_State *L, LinkBox *box, lua_Integer id, int first) {
+  Packet packet = {.kind = PACKET_REPLY, .flags = box->codec, .id = (uint32_t)id};
+  int count = lua_gettop(L) - first + 1;
+  if (link_box_write(L, TASK_BOX, box, &packet, 0, first, count) < 0)
+    return call_back(L, "answer_error", id, 1);
+  lua_pushnil(L);
+  set_open(L, id);
+  return 0;
+}
+
+/* The handler has returned, or failed: its results, or the error, are behind the event. */
+static int answer(lua_State *L, int status, lua_KContext id) {
+  LinkBox *box = lua_touserdata(L, TASK_BOX);
+  int first = TASK_EVENT + 1;
+  if (!box->link || !is_open(L, id)) return 0;
+  if (status != LUA_OK && status != LUA_YIELD) return call_back(L, "answer_raised", id, 1);
+  if (lua_gettop(L) >= first && may_be_promise(L, first))
+    return call_back(L, "answer_promise", id, lua_gettop(L) - first + 1);
+  return send_answer(L, box, id, first);
+}
+
+/* Calls the function at TASK_FUNCTION with the event and the `count` values above it, so that the
+ * event stays where it is. */
+static int call_function(lua_State *L, int count, lua_KContext id, lua_KFunction done) {
+  lua_pushvalue(L, TASK_FUNCTION);
+  lua_pushvalue(L, TASK_EVENT);
+  lua_rotate(L, TASK_EVENT + 1, 2);
+  int status = lua_pcallk(L, 1 + count, LUA_MULTRET, TASK_CATCH, id, done);
+  return done(L, status, id);
+}
+
+static int receive_invoke(lua_State *L, LinkBox *box, const Packet *packet) {
+  int count;
+  lua_Integer id = packet->id;
+  if (!is_new_question(L, box, packet)) return pass_to_lua(L, box, packet);
+  lua_getiuservalue(L, TASK_BOX, BOX_CATCH);
+  lua_getiuservalue(L, TASK_BOX, BOX_HANDLERS);
+  if (!find_handler(L, packet)) return pass_to_lua(L, box, packet);
+  push_event(L, BOX_EVENT);
+  lua_pushvalue(L, TASK_EVENT);
+  set_open(L, id);
+  if (!read_all(L, box, packet, &count)) return 0;
+  return call_function(L, count, id, answer);
+}
+
+/* ---- messages ---- */
+
+/* The only listener to the channel, a plain function, in the list of tables on top, which it
+ * replaces. True also when there is none: nil then. False, with nothing pushed, if it is not so
+ * simple. */
+static bool find_only_listener(lua_State *L, const Packet *packet) {
+  int lists = lua_gettop(L);
+  bool simple = true;
+  lua_pushlstring(L, packet->channel, packet->channel_size);
+  lua_pushnil(L);
+  for (int i = 1; simple && lua_rawgeti(L, lists, i) == LUA_TTABLE; i++) {
+    lua_pushvalue(L, lists + 1);
+    if (lua_rawget(L, -2) == LUA_TTABLE) {
+      simple = lua_isnil(L, lists + 2) && lua_rawlen(L, -1) == 1;
+      simple = lua_rawgeti(L, -1, 1) == LUA_TFUNCTION && simple;
+      lua_replace(L, lists + 2);
+    }
+    lua_settop(L, lists + 2);
+  }
+  lua_settop(L, lists + 2);
+  lua_replace(L, lists);
+  lua_settop(L, simple ? lists : lists - 1);
+  return simple;
+}
+
+static bool is_watched(lua_State *L, const char *name) {
+  bool watched = false;
+  if (lua_getiuservalue(L, TASK_BOX, BOX_WATCHERS) == LUA_TTABLE) {
+    watched = has_field(L, lua_gettop(L), name);
+  }
+  lua_pop(L, 1);
+  return watched;
+}
+
+/* Pushes what comes before the event. False where more than one function is to be called. */
+static bool push_listener(lua_State *L, const Packet *packet, const char *watchers) {
+  if (is_watched(L, watchers)) return false;
+  lua_getiuservalue(L, TASK_BOX, BOX_CATCH);
+  lua_getiuservalue(L, TASK_BOX, BOX_LISTENERS);
+  return find_only_listener(L, packet);
+}
+
+/* An error leaves the task, and is reported as uncaught. */
+static int receive_message(lua_State *L, LinkBox *box, const Packet *packet) {
+  int count;
+  bool simple = packet->frame == 0 && packet->id == 0;
+  if (!simple || !push_listener(L, packet, "ipc-message")) return pass_to_lua(L, box, packet);
+  push_event(L, BOX_EVENT);
+  if (!read_all(L, box, packet, &count) || lua_isnil(L, TASK_FUNCTION)) return 0;
+  lua_callk(L, 1 + count, 0, 0, after_call);
+  return 0;
+}
+
+/* ---- questions whose asker blocks ---- */
+
+/* The listener has returned, or failed: should it not have answered, nobody will. */
+static int sync_done(lua_State *L, int status, lua_KContext id) {
+  const LinkBox *box = lua_touserdata(L, TASK_BOX);
+  if (status != LUA_OK && status != LUA_YIELD) {
+    link_box_callback(L, TASK_BOX, "uncaught");
+    lua_pushvalue(L, -3);
+    lua_call(L, 2, 0);
+  }
+  if (!box->link || !is_open(L, id)) return 0;
+  link_box_callback(L, TASK_BOX, "answer_unset");
+  lua_pushvalue(L, TASK_EVENT);
+  lua_callk(L, 2, 0, 0, after_call);
+  return 0;
+}
+
+static int receive_sync(lua_State *L, LinkBox *box, const Packet *packet) {
+  int count;
+  lua_Integer id = packet->id;
+  if (!is_new_question(L, box, packet)) return pass_to_lua(L, box, packet);
+  bool simple = push_listener(L, packet, "ipc-message-sync");
+  if (!simple || lua_isnil(L, TASK_FUNCTION)) return pass_to_lua(L, box, packet);
+  push_event(L, BOX_SYNC_EVENT);
+  lua_pushinteger(L, id);
+  lua_rawseti(L, TASK_EVENT, 1);
+  lua_pushlstring(L, packet->channel, packet->channel_size);
+  lua_rawseti(L, TASK_EVENT, 2);
+  lua_pushvalue(L, TASK_EVENT);
+  set_open(L, id);
+  if (!read_all(L, box, packet, &count)) return 0;
+  return call_function(L, count, id, sync_done);
+}
+
+int link_box_receive(lua_State *L) {
+  LinkBox *box = lua_touserdata(L, 1);
+  const Packet *packet = lua_touserdata(L, 2);
+  lua_settop(L, 0);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, box->self);
+  if (!box->greeted || (packet->flags & PACKET_FLAG_INTERNAL)) return pass_to_lua(L, box, packet);
+  switch (packet->kind) {
+  case PACKET_REPLY: return receive_reply(L, box, packet);
+  case PACKET_INVOKE: return receive_invoke(L, box, packet);
+  case PACKET_MESSAGE: return receive_message(L, box, packet);
+  case PACKET_SYNC: return receive_sync(L, box, packet);
+  default: return pass_to_lua(L, box, packet);
+  }
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT
+ * core.link, what goes out: messages, questions and answers. */
+#include "bind/link_box.h"
+#include "bind/promise.h"
+
+#include <lauxlib.h>
+
+/* Upvalues of the functions that public_functions() makes. */
+enum { UP_BOX = 1, UP_REFUSE, UP_COUNT = UP_REFUSE };
+
+/* A question that came must have its answer, whatever waits: the asker is not read any more until
+ * it reads. The runtime's own packets are few. */
+static bool is_always_taken(const Packet *packet) {
+  return packet->kind == PACKET_REPLY || packet->kind == PACKET_CANCEL ||
+         (packet->flags & PACKET_FLAG_INTERNAL);
+}
+
+static CloneLimits write_limits(const Link *link, const Packet *packet) {
+  bool own = packet->flags & (PACKET_FLAG_INTERNAL | PACKET_FLAG_ERROR);
+  size_t size = link->limits.message + (own ? LINK_OWN_ROOM : 0);
+  return (CloneLimits){.size = size, .depth = LINK_DEPTH_MAX};
+}
+
+static const char *name_of_values(const Packet *packet) {
+  return packet->kind == PACKET_REPLY ? "result" : "argument";
+}
+
+/* Begins the packet. False, with the reason pushed, when that fails. */
+static bool begin(lua_State *L, LinkBox *box, Packet *packet, int channel) {
+  Link *link = box->link;
+  packet->channel = channel ? lua_tolstring(L, channel, &packet->channel_size) : "";
+  if (packet->channel_size > PACKET_CHANNEL_MAX) {
+    lua_pushfstring(L, "the channel is longer than %d bytes", PACKET_CHANNEL_MAX);
+    return false;
+  }
+  if (packet->kind == PACKET_SYNC && box->decoding) {
+    lua_pushliteral(L, "a finaliser cannot wait while a message is being read");
+    return false;
+  }
+  if (link_queued(link) > link->limits.queue && !is_always_taken(packet)) {
+    lua_pushfstring(L, "more than %I bytes wait for the receiver already (limit queueSize)",
+                    (lua_Integer)link->limits.queue);
+    return false;
+  }
+  if (link_begin(link) && buf_append(&link->out, packet->channel, packet->channel_size)) {
+    return true;
+  }
+  link_rollback(link);
+  lua_pushliteral(L, "not enough memory");
+  return false;
+}
+
+/* Puts the JSON text of the values in their place, or the reason against it. It is made before the
+ * packet begins, since it runs Lua. */
+static bool to_json(lua_State *L, int index, const Packet *packet, int first, int count) {
+  link_box_callback(L, index, "encode");
+  lua_pop(L, 1);
+  lua_insert(L, first);
+  lua_pushstring(L, name_of_values(packet));
+  lua_insert(L, first + 1);
+  lua_call(L, count + 1, 2);
+  if (lua_type(L, -2) != LUA_TSTRING) return false;
+  lua_pop(L, 1);
+  return true;
+}
+
+static bool write_json(lua_State *L, LinkBox *box, const Packet *packet) {
+  Link *link = box->link;
+  size_t size;
+  const char *text = lua_tolstring(L, -1, &size);
+  if (size > write_limits(link, packet).size) {
+    lua_pushfstring(L, "could not encode: larger than %I bytes (limit messageSize)",
+                    (lua_Integer)link->limits.message);
+    return false;
+  }
+  if (buf_append(&link->out, text, size)) return true;
+  lua_pushliteral(L, "not enough memory");
+  return false;
+}
+
+static bool write_values(lua_State *L, LinkBox *box, const Packet *packet, int first, int count) {
+  if (packet->flags & PACKET_FLAG_JSON) return write_json(L, box, packet);
+  if (count == 0) return true;
+  CloneLimits limits = write_limits(box->link, packet);
+  return clone_write(box->state->clone, L, first, count, &limits, NULL, name_of_values(packet),
+                     &box->link->out);
+}
+
+int link_box_write(lua_State *L, int index, LinkBox *box, Packet *packet, int channel, int first,
+                   int count) {
+  if (count > VALUES_MAX) {
+    lua_pushfstring(L, "more than %d values in one message", VALUES_MAX);
+    return -1;
+  }
+  if ((packet->flags & PACKET_FLAG_JSON) && !to_json(L, index, packet, first, count)) return -1;
+  if (!box->link) return 0; /* closed by what the making of JSON ran */
+  if (!begin(L, box, packet, channel)) return -1;
+  if (write_values(L, box, packet, first, count)) return link_commit(box->link, packet);
+  link_rollback(box->link);
+  return -1;
+}
+
+/* (..., reason on top) -> nil, reason */
+static int refuse(lua_State *L) {
+  lua_pushnil(L);
+  lua_insert(L, -2);
+  return 2;
+}
+
+/* send(kind, flags, id, frame, channel, ...): sends the values. Returns true; false when more than
+ * the high-water mark waits, or the link is closed; nil and the reason, with nothing sent, when it
+ * cannot be sent. */
+static int l_send(lua_State *L) {
+  LinkBox *box = link_box_check(L);
+  Packet packet = {
+      .kind = (PacketKind)luaL_checkinteger(L, 2),
+      .flags = (uint8_t)luaL_checkinteger(L, 3),
+      .id = (uint32_t)luaL_checkinteger(L, 4),
+      .frame = (uint32_t)luaL_checkinteger(L, 5),
+  };
+  luaL_checktype(L, 6, LUA_TSTRING);
+  int sent = box->link ? link_box_write(L, 1, box, &packet, 6, 7, lua_gettop(L) - 6) : 0;
+  if (sent < 0) return refuse(L);
+  lua_pushboolean(L, sent);
+  return 1;
+}
+
+/* ---- questions ---- */
+
+/* Sends the question and returns its number; 0, with the reason pushed, when it cannot be sent.
+ * `index` is the box's; the channel stands at `channel`, the values behind it. */
+static uint32_t send_question(lua_State *L, int index, LinkBox *box, PacketKind kind, int flags,
+                              int channel) {
+  Packet packet = {.kind = kind, .flags = (uint8_t)flags};
+  int count = lua_gettop(L) - channel;
+  packet.id = numbers_take(&box->numbers, box->questions_max);
+  if (packet.id == 0) {
+    lua_pushfstring(L, "%d questions wait for their answers already (limit openInvokes)",
+                    (int)box->questions_max);
+    return 0;
+  }
+  if (link_box_write(L, index, box, &packet, channel, channel + 1, count) >= 0) return packet.id;
+  numbers_put(&box->numbers, packet.id);
+  return 0;
+}
+
+static void set_slot(lua_State *L, PromiseSlot slot) { lua_rawseti(L, -2, slot); }
+
+/* Pushes a promise for the answer to the question `id`. */
+static void push_pending(lua_State *L, int index, uint32_t id, int channel) {
+  lua_getiuservalue(L, index, BOX_PENDING);
+  promise_push(L);
+  lua_getiuservalue(L, index, BOX_ON_CANCEL);
+  set_slot(L, PROMISE_ON_CANCEL);
+  lua_pushinteger(L, id);
+  set_slot(L, PROMISE_ID);
+  lua_pushvalue(L, channel);
+  set_slot(L, PROMISE_CHANNEL);
+  lua_pushvalue(L, -1);
+  lua_rawseti(L, -3, id);
+}
+
+/* ask(flags, channel, ...): a promise for the answer; nil and the reason when the question cannot
+ * be sent; false when the link is closed. */
+static int l_ask(lua_State *L) {
+  LinkBox *box = link_box_check(L);
+  int flags = (int)luaL_checkinteger(L, 2);
+  luaL_checktype(L, 3, LUA_TSTRING);
+  if (!box->link) {
+    lua_pushboolean(L, 0);
+    return 1;
+  }
+  uint32_t id = send_question(L, 1, box, PACKET_INVOKE, flags, 3);
+  if (id == 0) return refuse(L);
+  push_pending(L, 1, id, 3);
+  return 1;
+}
+
+/* Pushes the flags and the values of the reply to the question `id`, for which it waits; returns
+ * how many, 0 when the link ended first. */
+static int wait_reply(lua_State *L, int index, LinkBox *box, uint32_t id) {
+  Link *link = box->link;
+  Packet packet;
+  size_t offset;
+  bool here = link->fd >= 0 && link_wait_reply(link, id, &packet, &offset);
+  numbers_put(&box->numbers, id);
+  if (!here) return 0;
+  lua_pushinteger(L, packet.flags);
+  int count = link_box_read(L, index, box, &packet);
+  if (count < 0) return 0;
+  if (box->link) link_remove(link, offset, &packet);
+  return 1 + count;
+}
+
+/* ask_sync(flags, channel, ...): blocks until the answer is here. Returns its flags and values; nil
+ * and the reason when the question cannot be sent; false when the link is closed, or ended first.
+ */
+static int l_ask_sync(lua_State *L) {
+  LinkBox *box = link_box_check(L);
+  int flags = (int)luaL_checkinteger(L, 2);
+  luaL_checktype(L, 3, LUA_TSTRING);
+  uint32_t id = 0;
+  if (box->link && (id = send_question(L, 1, box, PACKET_SYNC, flags, 3)) == 0) return refuse(L);
+  int count = box->link && id > 0 ? wait_reply(L, 1, box, id) : 0;
+  if (count > 0) return count;
+  lua_pushboolean(L, 0);
+  return 1;
+}
+
+/* ---- the functions of ipcRenderer ---- */
+
+/* The box of a public function, whose first argument must be a channel: else refuse(value) raises.
+ * The box is put in front of the arguments. */
+static LinkBox *check_public(lua_State *L) {
+  if (lua_type(L, 1) != LUA_TSTRING) {
+    lua_settop(L, 1);
+    lua_pushvalue(L, lua_upvalueindex(UP_REFUSE));
+    lua_insert(L, 1);
+    lua_call(L, 1, 0);
+  }
+  return lua_touserdata(L, lua_upvalueindex(UP_BOX));
+}
+
+/* Raises the reason on top, with the place of the caller. */
+static int raise_reason(lua_State *L) {
+  luaL_where(L, 1);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+/* Calls the callback (owner, ...) with the `count` values on top; its results are ours. */
+static int call_back(lua_State *L, const char *name, int count) {
+  int first = lua_gettop(L) - count + 1;
+  link_box_callback(L, lua_upvalueindex(UP_BOX), name);
+  lua_rotate(L, first, 2);
+  lua_call(L, count + 1, LUA_MULTRET);
+  return lua_gettop(L) - first + 1;
+}
+
+/* send(channel, ...): see ipc_renderer.lua, as for the others. */
+static int l_public_send(lua_State *L) {
+  LinkBox *box = check_public(L);
+  Packet packet = {.kind = PACKET_MESSAGE, .flags = box->codec};
+  int sent = 0, count = lua_gettop(L) - 1;
+  if (box->link) sent = link_box_write(L, lua_upvalueindex(UP_BOX), box, &packet, 1, 2, count);
+  if (sent < 0) return raise_reason(L);
+  lua_pushboolean(L, sent);
+  return 1;
+}
+
+/* invoke(channel, ...) */
+static int l_public_invoke(lua_State *L) {
+  LinkBox *box = check_public(L);
+  int index = lua_upvalueindex(UP_BOX);
+  if (!box->link) return call_back(L, "reject_gone", 0);
+  uint32_t id = send_question(L, index, box, PACKET_INVOKE, box->codec, 1);
+  if (id == 0) return raise_reason(L);
+  push_pending(L, index, id, 1);
+  return 1;
+}
+
+/* sendSync(channel, ...) */
+static int l_public_send_sync(lua_State *L) {
+  LinkBox *box = check_public(L);
+  int index = lua_upvalueindex(UP_BOX);
+  uint32_t id = 0;
+  if (box->link && (id = send_question(L, index, box, PACKET_SYNC, box->codec, 1)) == 0)
+    return raise_reason(L);
+  int top = lua_gettop(L), count = box->link && id > 0 ? wait_reply(L, index, box, id) : 0;
+  if (count > 0 && !(lua_tointeger(L, top + 1) & PACKET_FLAG_ERROR)) return count - 1;
+  lua_pushvalue(L, 1);
+  if (count > 1) lua_pushvalue(L, top + 2);
+  return call_back(L, count > 0 ? "raise_remote" : "raise_gone", count > 1 ? 2 : 1);
+}
+
+/* public_functions(refuse_send, refuse_invoke, refuse_sync): `send`, `invoke` and `sendSync` of
+ * ipcRenderer, in the app's codec. Each refuse(value) raises for what is no channel. */
+static int l_public_functions(lua_State *L) {
+  link_box_check(L);
+  static const lua_CFunction functions[] = {l_public_send, l_public_invoke, l_public_send_sync};
+  for (int i = 0; i < 3; i++) {
+    luaL_checktype(L, 2 + i, LUA_TFUNCTION);
+    lua_pushvalue(L, 1);
+    lua_pushvalue(L, 2 + i);
+    lua_pushcclosure(L, functions[i], UP_COUNT);
+  }
+  return 3;
+}
+
+const luaL_Reg link_send_methods[] = {
+    {"send", l_send},
+    {"ask", l_ask},
+    {"ask_sync", l_ask_sync},
+    {"public_functions", l_public_functions},
+    {NULL, NULL},
+};
