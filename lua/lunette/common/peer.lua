@@ -155,8 +155,8 @@ local function answer_values(self, flags, id, ...)
 end
 
 --- Answers the question that the event is of with a value. Returns nil and the reason when it
---- cannot be sent; the question is open then. Nothing happens when it was answered, or the asker has
---- gone.
+--- cannot be sent; the question is open then. Nothing happens when it was answered, or the asker
+--- has gone.
 function Peer:reply_to(event, value)
   local id = event[1]
   if self._open[id] ~= event then return true end
