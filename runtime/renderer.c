@@ -58,7 +58,10 @@ static bool prepare(Renderer *renderer, bool sandboxed) {
   renderer->loop = loop_new();
   renderer->state = renderer->loop ? state_new(renderer->loop) : NULL;
   if (!renderer->state) return false;
-  if (sandboxed) loader_seal(renderer->state->L);
+  if (sandboxed) {
+    loader_seal(renderer->state->L);
+    renderer->loop->alone = true; /* no luv: nothing else comes on it */
+  }
   return run_protected(renderer->state, load_modules, 0);
 }
 

@@ -107,6 +107,19 @@ static void read_rest(Link *link) {
   if (!link->ended) end_reading(link, NULL);
 }
 
+bool link_is_quiet(const Link *link) {
+  return link->watching == UV_READABLE && list_empty(&link->ready_node) && !link->ended;
+}
+
+void link_wait(Link *link, uint64_t spin) {
+  size_t total = 0;
+  uint64_t begun = spin > 0 ? uv_hrtime() : 0;
+  while (spin > 0 && total == 0 && !link->ended && uv_hrtime() - begun < spin)
+    read_once(link, &total, MSG_DONTWAIT);
+  if (total == 0 && !link->ended) read_once(link, &total, 0);
+  if (total > 0) set_ready(link);
+}
+
 static void on_poll(uv_poll_t *poll, int status, int events) {
   Link *link = poll->data;
   if (status < 0) {
@@ -143,6 +156,7 @@ int link_open(Link *link, int fd) {
   fcntl(fd, F_SETFD, FD_CLOEXEC); /* a renderer's end came through an exec */
   link->poll.data = link;
   link->fd = fd;
+  link->loop->link = link;
   watch(link, UV_READABLE);
   link_flush(link);
   return 0;
@@ -339,6 +353,7 @@ void link_close(Link *link) {
   link->closed = true;
   list_remove(&link->ready_node);
   list_remove(&link->dirty_node);
+  if (link->loop->link == link) link->loop->link = NULL;
   if (link->fd < 0) {
     release(link);
     return;

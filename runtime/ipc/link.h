@@ -85,6 +85,13 @@ static inline size_t link_queued(const Link *link) { return buf_size(&link->out)
 /* Writes as much as the socket takes now; the loop does it once a turn. */
 void link_flush(Link *link);
 
+/* Whether all that can happen to the link is that something comes. */
+bool link_is_quiet(const Link *link);
+
+/* Blocks until something has come, or the end, or a signal; polls for `spin` nanoseconds first. For
+ * loop.c. */
+void link_wait(Link *link, uint64_t spin);
+
 /* Dispatches up to `count` packets, then sees to it that the rest has its turn. For loop.c. */
 void link_dispatch(Link *link, int count);
 

@@ -53,13 +53,14 @@ static void on_prepare(uv_prepare_t *prepare) {
   if (loop->spin > 0) spin(loop);
 }
 
-static void on_check(uv_check_t *check) {
-  Loop *loop = check->data;
+static void dispatch(Loop *loop) {
   if (loop->closing) return;
   dispatch_ready(loop);
   flush_dirty(loop);
   if (list_empty(&loop->ready)) uv_idle_stop(&loop->idle);
 }
+
+static void on_check(uv_check_t *check) { dispatch(check->data); }
 
 /* A link may become ready anywhere, as by a sendSync that a timer calls: the poll must not sleep.
  */
@@ -92,9 +93,43 @@ int loop_start(Loop *loop) {
   return 0;
 }
 
-void loop_run(Loop *loop) { uv_run(&loop->uv, UV_RUN_DEFAULT); }
+/* Whether all that is left to do is to wait for the only link. */
+static bool is_waiting_for_link(Loop *loop) {
+  return loop->link && uv_backend_timeout(&loop->uv) < 0 && link_is_quiet(loop->link);
+}
 
-void loop_stop(Loop *loop) { uv_stop(&loop->uv); }
+/* A turn that libuv has no part in: as flush, poll, on_check. */
+static void take_turn(Loop *loop) {
+  flush_dirty(loop);
+  if (!link_is_quiet(loop->link)) return; /* it waits to be written, or was closed */
+  link_wait(loop->link, loop->spin);
+  dispatch(loop);
+}
+
+static void run_alone(Loop *loop) {
+  bool alive = true;
+  while (alive && !loop->stopped) {
+    if (is_waiting_for_link(loop)) {
+      take_turn(loop);
+    } else {
+      alive = uv_run(&loop->uv, UV_RUN_ONCE) != 0;
+    }
+  }
+}
+
+void loop_run(Loop *loop) {
+  loop->stopped = false;
+  if (loop->alone) {
+    run_alone(loop);
+  } else {
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+  }
+}
+
+void loop_stop(Loop *loop) {
+  loop->stopped = true;
+  uv_stop(&loop->uv);
+}
 
 bool loop_settle(Loop *loop) {
   loop->closing = true;

@@ -16,7 +16,10 @@ typedef struct Loop {
   List dirty;      /* links with bytes that no write has been tried for */
   uint64_t budget; /* nanoseconds of dispatching in one turn; settable at any time */
   uint64_t
-      spin; /* nanoseconds of polling before the loop sleeps; 0, or it costs a core; settable */
+      spin;   /* nanoseconds of polling before the loop sleeps; 0, or it costs a core; settable */
+  bool alone; /* nothing but timers and one link is ever on it; settable before loop_run */
+  struct Link *link; /* borrowed: the link that was opened last, NULL once it is closed */
+  bool stopped;      /* loop_stop was called */
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle; /* active while packets wait, so that poll does not sleep on them */
@@ -32,7 +35,9 @@ Loop *loop_new(void);
  * them. Returns 0 or a negative libuv code. */
 int loop_start(Loop *loop);
 
-/* Runs the loop until nothing is left to wait for or loop_stop was called. */
+/* Runs the loop until nothing is left to wait for or loop_stop was called. A loop that is `alone`
+ * waits for its link, while no timer runs, by one system call that reads it, where libuv's turn
+ * takes two. */
 void loop_run(Loop *loop);
 
 /* Ends loop_run after the turn under way. */
