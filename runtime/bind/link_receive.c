@@ -4,6 +4,7 @@
  * promise, a message with one listener. All else goes to the callbacks in Lua, by its kind. */
 #include "bind/link_box.h"
 #include "bind/promise.h"
+#include "vm/json_weight.h"
 
 #include <lauxlib.h>
 
@@ -30,6 +31,11 @@ static int read_clone(lua_State *L, LinkBox *box, const Packet *packet) {
 /* decode(owner, text) has failed the link itself if it returns false. */
 static int read_json(lua_State *L, int index, LinkBox *box, const Packet *packet) {
   int top = lua_gettop(L);
+  size_t weight_max = clone_weight_max(box->link->limits.message);
+  if (!json_weight_fits((const char *)packet->body, packet->body_size, weight_max)) {
+    link_fail(box->link, "values that take too much memory (limit messageSize)");
+    return -1;
+  }
   link_box_callback(L, index, "decode");
   lua_pushlstring(L, (const char *)packet->body, packet->body_size);
   box->decoding = true;

@@ -2,6 +2,7 @@
  * core.link, what goes out: messages, questions and answers. */
 #include "bind/link_box.h"
 #include "bind/promise.h"
+#include "vm/json_weight.h"
 
 #include <lauxlib.h>
 
@@ -70,6 +71,13 @@ static bool write_json(lua_State *L, LinkBox *box, const Packet *packet) {
   const char *text = lua_tolstring(L, -1, &size);
   if (size > write_limits(link, packet).size) {
     lua_pushfstring(L, "could not encode: larger than %I bytes (limit messageSize)",
+                    (lua_Integer)link->limits.message);
+    return false;
+  }
+  if (!json_weight_fits(text, size, clone_weight_max(link->limits.message))) {
+    lua_pushfstring(L,
+                    "could not encode: values that would take too much memory for a message of "
+                    "%I bytes (limit messageSize)",
                     (lua_Integer)link->limits.message);
     return false;
   }

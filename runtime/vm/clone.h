@@ -19,9 +19,13 @@ enum { CLONE_DEPTH = 1000, CLONE_SIZE = 256 << 20 }; /* the defaults of CloneLim
 /* What a message may be. A body is never larger than INT32_MAX bytes, whatever `size` says. Each
  * table inside another takes some 150 bytes of C stack (see clone_write.c) and three Lua slots. */
 typedef struct CloneLimits {
-  size_t size; /* bytes of the body */
+  size_t size; /* bytes of the body; clone_weight_max of it bounds the memory of its values */
   int depth;   /* tables inside one another; an argument that is a table has depth 1 */
 } CloneLimits;
+
+/* How many bytes of memory, about, the values of a message may take whose size may be `size`. Two
+ * bytes are an empty table: without this bound 256 MiB of them would take 15 GiB. */
+static inline size_t clone_weight_max(size_t size) { return ((size_t)16 << 20) + 4 * size; }
 
 /* How values that cannot be copied cross between two states of one process. Neither function may
  * change a table that is being cloned, use the same CloneContext, raise anything but a memory

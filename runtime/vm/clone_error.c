@@ -2,6 +2,8 @@
  * Why a message could not be written and where. */
 #include "vm/clone_error.h"
 
+#include "vm/clone.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,6 +125,13 @@ void clone_push_error(lua_State *L, const CloneError *error) {
   case PROBLEM_SIZE:
     lua_pushfstring(L, "could not clone %s %d: larger than %I bytes (limit messageSize)",
                     error->what, error->argument, (LUAI_UACINT)error->size);
+    break;
+  case PROBLEM_WEIGHT:
+    lua_pushfstring(L,
+                    "could not clone %s %d: its values would take more than %I bytes of memory, "
+                    "too much for a message of %I bytes (limit messageSize)",
+                    error->what, error->argument, (LUAI_UACINT)clone_weight_max(error->size),
+                    (LUAI_UACINT)error->size);
     break;
   default:
     lua_pushfstring(L, "could not clone %s %d%s: %s", error->what, error->argument, path.text,

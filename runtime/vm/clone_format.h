@@ -43,3 +43,13 @@ enum {
   HEADER_SHARED = 0x80,
   VARINT_MAX = 10,
 };
+
+/* The weight of a message: about the bytes that its values take in the reader's Lua state. Writer
+ * and reader count the same, see clone_weight_max. */
+enum {
+  WEIGHT_TABLE = 80,
+  WEIGHT_ITEM = 16,   /* of the array part */
+  WEIGHT_SLOT = 32,   /* of the hash part */
+  WEIGHT_SHARED = 80, /* more for a table that is named again */
+  WEIGHT_STRING = 48, /* and its bytes */
+};

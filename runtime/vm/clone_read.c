@@ -25,6 +25,7 @@ typedef struct Reader {
   const uint8_t *start;
   size_t slots;        /* table slots that may still be allocated in advance */
   size_t steps;        /* that Lua may still be made to walk */
+  size_t weight;       /* that the values to come may have */
   int depth;           /* tables that may still be opened inside the present one */
   int stack_ready;     /* up to this index the stack has room */
   int base;            /* key slot i lies at base + 1 + i */
@@ -41,6 +42,12 @@ static bool read_value(Reader *r, int top);
 static bool fail(Reader *r, const char *error) {
   r->error = error;
   return false;
+}
+
+static inline bool weigh(Reader *r, size_t weight) {
+  if (weight > r->weight) return fail(r, "values that take too much memory (limit messageSize)");
+  r->weight -= weight;
+  return true;
 }
 
 static bool truncated(Reader *r) { return fail(r, "the message ends too early"); }
@@ -109,6 +116,7 @@ static bool read_double(Reader *r) {
 
 static inline bool read_bytes(Reader *r, size_t size) {
   if (left(r) < size) return truncated(r);
+  if (!weigh(r, WEIGHT_STRING + size)) return false;
   lua_pushlstring(r->L, (const char *)r->at, size);
   r->at += size;
   return true;
@@ -140,6 +148,7 @@ static bool read_ref(Reader *r) {
 
 static bool remember_table(Reader *r, const uint8_t *tag) {
   if (r->refs == 0) return fail(r, "a shared table that was not announced");
+  if (!weigh(r, WEIGHT_SHARED)) return false;
   lua_pushvalue(r->L, -1);
   lua_rawseti(r->L, r->refs, tag - r->start);
   return true;
@@ -213,6 +222,7 @@ static bool read_table(Reader *r, unsigned tag, int top) {
   if (!read_count(r, &length) || !ready_stack(r, top)) return false;
   if (length + hash > r->slots) return fail(r, "a table larger than the message");
   if (r->depth == 0) return fail(r, "tables nested too deep (limit depth)");
+  if (!weigh(r, WEIGHT_TABLE + WEIGHT_ITEM * length + WEIGHT_SLOT * hash)) return false;
   r->slots -= length + hash;
   r->depth--;
   lua_createtable(r->L, (int)length, (int)hash);
@@ -295,6 +305,7 @@ int clone_read(CloneContext *context, lua_State *L, const uint8_t *data, size_t 
       .start = data,
       .slots = size,
       .steps = STEPS_FREE + size * STEPS_PER_BYTE,
+      .weight = clone_weight_max(limits->size),
       .depth = limits->depth,
       .stack_ready = base,
       .base = base,

@@ -34,6 +34,7 @@ typedef struct Writer {
   int shared;     /* HEADER_SHARED once a table came twice */
   Buf *out;
   size_t before;    /* unread bytes in out in front of the body */
+  size_t weight;    /* that the values to come may have */
   int top_max;      /* the top at which one table too many would be entered */
   int stack_ready;  /* up to this index the stack has room */
   CloneError error; /* all but the problem is set while there is none */
@@ -44,6 +45,12 @@ static bool write_value(Writer *w, int index, int top);
 static bool fail(Writer *w, CloneProblem problem) {
   w->error.problem = problem;
   return false;
+}
+
+static inline bool weigh(Writer *w, size_t weight) {
+  if (weight > w->weight) return fail(w, PROBLEM_WEIGHT);
+  w->weight -= weight;
+  return true;
 }
 
 /* ---- bytes ---- */
@@ -135,7 +142,7 @@ static inline bool write_number(Writer *w, int index) {
 
 static inline bool write_bytes(Writer *w, const char *bytes, size_t size) {
   uint8_t *at = room(w, size + 1 + VARINT_MAX);
-  if (!at) return false;
+  if (!at || !weigh(w, WEIGHT_STRING + size)) return false;
   if (size < SHORT_LIMIT) {
     *at++ = (uint8_t)(TAG_SHORT + size);
   } else {
@@ -252,6 +259,7 @@ static Walk write_array(Writer *w, int table, int top) {
     more = lua_next(L, table) != 0;
   }
   if (next <= length) patch_varint(w->start + length_at, next - 1);
+  if (!weigh(w, WEIGHT_ITEM * (size_t)(next - 1))) return WALK_FAILED;
   return more ? WALK_MORE : WALK_OVER;
 }
 
@@ -269,11 +277,13 @@ static bool write_pairs(Writer *w, int table, int top, size_t tag) {
   } while (lua_next(w->L, table));
   int code = count > 1 ? 33 - __builtin_clz(count - 1) : 1;
   w->start[tag] = (uint8_t)(w->start[tag] | code);
-  return write_tag(w, TAG_END);
+  return weigh(w, (size_t)WEIGHT_SLOT << (code - 1)) && write_tag(w, TAG_END);
 }
 
 static bool write_ref(Writer *w, const SeenTable *seen) {
   w->shared = HEADER_SHARED;
+  bool first = !(w->start[seen->offset] & TABLE_SHARED);
+  if (first && !weigh(w, WEIGHT_SHARED)) return false;
   w->start[seen->offset] |= TABLE_SHARED;
   return write_tag(w, TAG_REF) && write_varint(w, seen->offset);
 }
@@ -286,6 +296,7 @@ static bool write_table(Writer *w, int table, int top) {
   SeenTable *seen = seen_find_table(c, identity);
   if (seen->generation == c->generation) return write_ref(w, seen);
   if (top >= w->top_max) return fail(w, PROBLEM_DEPTH);
+  if (!weigh(w, WEIGHT_TABLE)) return false;
   size_t tag = (size_t)(w->at - w->start);
   if (!seen_add_table(c, seen, identity, tag)) return fail(w, PROBLEM_MEMORY);
   if (!write_tag(w, TAG_TABLE)) return false;
@@ -337,6 +348,7 @@ bool clone_write(CloneContext *context, lua_State *L, int first, int count,
       .stack_ready = base,
       .error = {.what = what, .argument = 1, .base = base, .depth = limits->depth},
   };
+  w.weight = clone_weight_max(limits->size);
   w.error.size = limits->size < INT32_MAX ? limits->size : INT32_MAX;
   if (write_list(&w, first, count)) return true;
   out->end = out->start + w.before;

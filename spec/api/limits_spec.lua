@@ -115,6 +115,38 @@ describe("the message size", function()
     assert.equal((257 << 20) .. "\n", output)
   end)
 
+  it("bounds what the values take in memory too, on the sending side", function()
+    local output = ipc.output {
+      main = [[
+        ipcMain.handle("count", function(_, list) return #list end)
+        lunette.spawn(function()
+          for _, codec in ipairs { "clone", "json" } do
+            local win = open("child.lua", { codec = codec, limits = { messageSize = 1 << 20 } })
+            win.webContents:invoke("go"):await()
+          end
+          quit()
+        end)
+      ]],
+      page = "",
+      files = { ["child.lua"] = [[
+        local function lists(count)
+          local all = {}
+          for i = 1, count do all[i] = { i % 10 } end
+          return all
+        end
+        ipc.handle("go", function()
+          say(ipc.invoke("count", lists(100000)):await())
+          say((select(2, pcall(ipc.invoke, "count", lists(230000)))))
+          say(ipc.invoke("count", ('[,[,"'):rep(150000)):await())
+        end)
+      ]] },
+    }
+    assert.equal("100000\n\"could not clone argument 1: its values would take more than 20971520 "
+      .. "bytes of memory, too much for a message of 1048576 bytes (limit messageSize)\"\n750000\n"
+      .. "100000\n\"could not encode: values that would take too much memory for a message of "
+      .. "1048576 bytes (limit messageSize)\"\n750000\n", output)
+  end)
+
   it("also bounds a channel", function()
     local output = ipc.output {
       main = [[ ipcMain.on(("c"):rep(65535), function() say "it came" end) ]],

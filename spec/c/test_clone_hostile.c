@@ -89,6 +89,42 @@ static void test_many_values(lua_State *L) {
       NULL);
 }
 
+/* Two bytes are an empty table: what a message may make of its bytes is bounded, and the same for
+ * who writes it. */
+static void test_weight(lua_State *L) {
+  run(L,
+      "local limits = {size = 1 << 20}\n"
+      "local function boundary(make, weight, frame)\n"
+      "  local most = ((20 << 20) - frame) // weight\n"
+      "  local bytes, more = encode(limits, make(most)), encode({}, make(most + 1))\n"
+      "  check('what is written is read', type(decode(limits, bytes)) == 'table')\n"
+      "  check('no more is read', select(2, decode(limits, more)):find 'too much memory')\n"
+      "  check('which is not larger', #more < 1 << 20)\n"
+      "  local problem = select(2, encode(limits, make(most + 1)))\n"
+      "  check('the writer says why', problem:find 'too much for a message', problem)\n"
+      "end\n"
+      "local function many(item)\n"
+      "  return function(n)\n"
+      "    local list = {}\n"
+      "    for i = 1, n do list[i] = item(i) end\n"
+      "    return list\n"
+      "  end\n"
+      "end\n"
+      "local tables = many(function() return {} end)\n"
+      "boundary(tables, 16 + 80, 80)\n"
+      "boundary(many(function() return 'xy' end), 16 + 48 + 2, 80)\n"
+      "boundary(many(function() return {[0] = 1} end), 16 + 80 + 32, 80)\n"
+      "local function twice(n)\n"
+      "  local list = tables(n)\n"
+      "  return {list, table.move(list, 1, n, 1, {})}\n"
+      "end\n"
+      "boundary(twice, 16 + 80 + 80 + 16, 80 + 32 + 80 + 80)\n"
+      "local bytes = '\\x80\\1\\xc0\\x80\\x80\\x10' .. ('\\xe0\\0'):rep(1 << 18)\n"
+      "local _, problem = decode(limits, bytes)\n"
+      "check('shared tables', problem:find 'too much memory', problem)",
+      NULL);
+}
+
 /* Without the guard of clone_chains.h each of these would take minutes. */
 static void test_collisions(lua_State *L) {
   run(L,
@@ -229,6 +265,7 @@ int main(void) {
   test_malformed(L);
   test_depth(L);
   test_many_values(L);
+  test_weight(L);
   test_collisions(L);
   test_truncations(L);
   test_mutations(L);

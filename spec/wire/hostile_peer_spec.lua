@@ -15,13 +15,13 @@ local GOOD <const> = [[
 -- An app with a good page and, beside it, one that runs `attack` once main's "go" has come. It has
 -- `wire` (support/wire.lua) and `write(bytes)`. `main` is run before, with `good` and `hostile` for
 -- the web contents; behind it main waits for the end of the hostile one, and that the good page
--- still works.
-local function attack(code, main)
+-- still works. `preferences`: more of them, for the hostile one.
+local function attack(code, main, preferences)
   local files = ipc.files {
     main = [[
       ipcMain.handle("double", function(_, n) return 2 * n end)
       local good = open("good.lua").webContents
-      local win, load = open("page.lua", { sandbox = false })
+      local win, load = open("page.lua", { sandbox = false, ]] .. (preferences or "") .. [[ })
       local hostile = win.webContents
       load:await()
       hostile:on("render-process-gone", function(_, details)
@@ -46,8 +46,8 @@ local function attack(code, main)
 end
 
 -- Runs the attack, of which main must say that it sent `fault`.
-local function expect_fault(fault, code, main)
-  local result = attack(code, main)
+local function expect_fault(fault, code, main, preferences)
+  local result = attack(code, main, preferences)
   local text = "lunette: closing the link to the renderer of WebContents #2: it sent "
   assert.equal(text .. fault .. "\n", result.stderr)
   assert.equal('"crashed"\n42 false\nfalse\n', result.stdout)
@@ -112,6 +112,18 @@ describe("a hostile peer", function()
     end
     body = [[body = "[" .. ("0,"):rep(65536) .. "0]"]]
     expect_refused(fault, "wire.MESSAGE", "flags = wire.JSON, " .. body)
+  end)
+
+  it("that sends few bytes which would take much memory loses its link", function()
+    local fault = "values that take too much memory (limit messageSize)"
+    local packet = "write(wire.packet(wire.%s, { id = 1, %s }))"
+    local limits = "limits = { messageSize = 1 << 20 }"
+    for _, kind in ipairs { "MESSAGE", "INVOKE", "SYNC", "SEND_TO" } do
+      local body = [[body = "\0\1\xc0\x80\x80\x10" .. ("\xc0\0"):rep(1 << 18)]]
+      expect_fault(fault, packet:format(kind, body), nil, limits)
+    end
+    local body = [=[flags = wire.JSON, body = "[[" .. ("[],"):rep(200000) .. "0]]"]=]
+    expect_fault(fault, packet:format("MESSAGE", body), nil, limits)
   end)
 
   it("that greets once more loses its link", function()
