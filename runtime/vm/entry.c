@@ -27,11 +27,10 @@ ThreadMark *thread_mark(lua_State *L) { return lua_getextraspace(L); }
 
 static void new_queue(State *state, lua_State *L) {
   Microtasks *queue = &state->microtasks;
-  luaL_unref(L, LUA_REGISTRYINDEX, queue->table);
-  queue->table = LUA_NOREF; /* should there be no memory */
   lua_createtable(L, 4 * SLOTS, 0);
-  queue->table = luaL_ref(L, LUA_REGISTRYINDEX);
-  queue->head = queue->tail = 0;
+  int table = luaL_ref(L, LUA_REGISTRYINDEX); /* should there be no memory, the old one stays */
+  luaL_unref(L, LUA_REGISTRYINDEX, queue->table);
+  queue->table = table;
 }
 
 void entry_init(State *state) {
@@ -210,8 +209,9 @@ static int run_queue(lua_State *L) {
     take_microtask(L, queue);
     run_microtask(state, L);
   }
-  if (queue->tail > KEPT_SLOTS) new_queue(state, L);
+  bool was_long = queue->tail > KEPT_SLOTS;
   queue->head = queue->tail = 0;
+  if (was_long) new_queue(state, L);
   return 0;
 }
 
