@@ -53,6 +53,7 @@ int main(int argc, char **argv) {
   status = parse(argc, argv, &options);
   if (status >= 0) return status;
   signal(SIGPIPE, SIG_IGN); /* a write to a closed pipe is an error to handle, not the end */
+  signal(SIGCHLD, SIG_DFL); /* whoever started us may ignore it: then no exit status is told */
   LunetteHost *host;
   if (lunette_open(&options, &host) == LUNETTE_OK) {
     status = lunette_run(host);

@@ -220,6 +220,13 @@ static int l_child_pid(lua_State *L) {
   return 1;
 }
 
+/* child:cpu_time(): the nanoseconds of the processor that it has used; 0 after its end. */
+static int l_child_cpu_time(lua_State *L) {
+  const ChildBox *box = check_box(L);
+  lua_pushinteger(L, box->child ? (lua_Integer)child_cpu_time(box->child) : 0);
+  return 1;
+}
+
 static int check_signal(lua_State *L, int arg) {
   int number = 0;
   if (lua_type(L, arg) == LUA_TSTRING) {
@@ -254,9 +261,8 @@ static int l_child_close(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"pid", l_child_pid},
-    {"kill", l_child_kill},
-    {"close", l_child_close},
+    {"pid", l_child_pid},   {"cpu_time", l_child_cpu_time},
+    {"kill", l_child_kill}, {"close", l_child_close},
     {NULL, NULL},
 };
 
@@ -288,5 +294,9 @@ int open_child(lua_State *L) {
   new_class(L, CHILD, methods, l_child_close);
   new_class(L, ZYGOTE, zygote_methods, l_zygote_close);
   luaL_newlib(L, functions);
+  lua_pushinteger(L, CHILD_OUT_OF_MEMORY);
+  lua_setfield(L, -2, "OUT_OF_MEMORY");
+  lua_pushinteger(L, CHILD_LAUNCH_FAILED);
+  lua_setfield(L, -2, "LAUNCH_FAILED");
   return 1;
 }

@@ -4,7 +4,7 @@
  * posix_spawn shares our memory with the child until it has its own program; uv_spawn of libuv
  * 1.44 copies the page tables, which stops a host of 512 MB for 20 ms. A pidfd tells the end
  * without a SIGCHLD handler, which belongs to the program that hosts us: it may ignore the signal
- * or reap every child, then only the exit status is lost.
+ * or reap every child. The exit status is lost to waitid then; kernels from 6.15 on tell it still.
  *
  * A Child lives until the close callback of its watcher, which is closed right before the one call
  * of on_exit, or by child_close. */
@@ -18,10 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { KILL_PATIENCE = 1000 }; /* milliseconds that child_close waits for the kernel */
@@ -123,6 +126,37 @@ static int start_linked(pid_t *pid, const ChildOptions *options, int link_fd) {
 
 /* Watching */
 
+/* What the kernel tells of a pidfd's process, also after it was reaped. As in linux/pidfd.h of
+ * kernel 6.15, which few systems have. */
+typedef struct PidfdInfo {
+  uint64_t mask;
+  uint64_t others[6]; /* of no interest: whose the process was */
+  uint32_t other;
+  int32_t status; /* as of waitpid */
+} PidfdInfo;
+
+/* Asks for it. False when it is not known, or not yet. */
+static bool ask_kernel(int fd, ChildExit *how) {
+  enum { PIDFD_EXIT = 1 << 3 };
+  PidfdInfo info = {.mask = PIDFD_EXIT};
+  if (ioctl(fd, _IOWR(0xff, 11, PidfdInfo), &info) != 0 || !(info.mask & PIDFD_EXIT)) return false;
+  bool killed = WIFSIGNALED(info.status);
+  *how = (ChildExit){.known = true,
+                     .code = killed ? 0 : WEXITSTATUS(info.status),
+                     .signal = killed ? WTERMSIG(info.status) : 0};
+  return true;
+}
+
+/* The child was reaped by somebody else, or is being so by the kernel right now, which tells the
+ * status, if it does, once that is done: then the descriptor hangs up. */
+static void find_status(int fd, ChildExit *how) {
+  enum { PATIENCE = 500 }; /* milliseconds */
+  struct pollfd reaped = {.fd = fd};
+  if (ask_kernel(fd, how) || errno == ENOTTY || errno == EINVAL) return;
+  poll(&reaped, 1, PATIENCE);
+  ask_kernel(fd, how);
+}
+
 /* False while the child runs, with `flags` WNOHANG; with 0 it waits for the end. */
 static bool reap(Child *child, int flags, ChildExit *how) {
   siginfo_t info = {0};
@@ -131,7 +165,10 @@ static bool reap(Child *child, int flags, ChildExit *how) {
     result = waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED | flags);
   } while (result != 0 && errno == EINTR);
   *how = (ChildExit){0};
-  if (result != 0) return true; /* ECHILD: somebody was faster */
+  if (result != 0) { /* ECHILD: somebody was faster */
+    find_status(child->fd, how);
+    return true;
+  }
   if (info.si_pid == 0) return false;
   how->known = true;
   *(info.si_code == CLD_EXITED ? &how->code : &how->signal) = info.si_status;
@@ -252,6 +289,14 @@ int child_kill(Child *child, int signal) {
 
 pid_t child_pid(const Child *child) { return child->pid; }
 
+uint64_t child_cpu_time(const Child *child) {
+  clockid_t clock;
+  struct timespec time;
+  if (child->pid == 0 || child->fd < 0) return 0;
+  if (clock_getcpuclockid(child->pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
+  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
 void *child_data(const Child *child) { return child->data; }
 
 void child_ref(Child *child) { uv_ref((uv_handle_t *)&child->watcher); }
@@ -297,6 +342,7 @@ const char *child_exit_reason(ChildExit how) {
   }
   if (!how.known) return "abnormal-exit";
   if (how.code == CHILD_LAUNCH_FAILED) return "launch-failed";
+  if (how.code == CHILD_OUT_OF_MEMORY) return "oom";
   return how.code == 0 ? "clean-exit" : "abnormal-exit";
 }
 
@@ -313,6 +359,19 @@ void child_die_with_parent(pid_t expected_parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   /* The kernel tells nothing of a death before that call. */
   if (getppid() != expected_parent) _exit(CHILD_LAUNCH_FAILED);
+}
+
+static void on_grace_over(int signal) {
+  (void)signal;
+  _exit(CHILD_OUT_OF_MEMORY);
+}
+
+void child_out_of_memory(bool again) {
+  enum { GRACE = 100000 }; /* microseconds: enough to tell main what has failed */
+  struct sigaction action = {.sa_handler = on_grace_over};
+  struct itimerval grace = {.it_value.tv_usec = GRACE};
+  if (again || sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &grace, NULL) != 0)
+    _exit(CHILD_OUT_OF_MEMORY);
 }
 
 int child_relaunch(char *const argv[]) {

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <uv.h>
 
 enum {
   CHILD_LINK_FD = 3,         /* where a child finds its end of the link */
+  CHILD_OUT_OF_MEMORY = 125, /* exit code of a child that has used up its memory limit */
   CHILD_LAUNCH_FAILED = 127, /* exit code of a child that could not boot */
 };
 
@@ -15,7 +17,7 @@ typedef struct Child Child;
 
 /* How a child ended. `code` and `signal` are 0 unless `known`; at most one of them is not 0. */
 typedef struct ChildExit {
-  bool known; /* false when somebody else in this process has reaped it */
+  bool known; /* false when somebody else has reaped it, and the kernel (< 6.15) does not tell */
   int code;
   int signal; /* that ended it; 0 when it ended by itself */
 } ChildExit;
@@ -55,6 +57,9 @@ int child_kill(Child *child, int signal);
 /* The child's process id; 0 for one that is only expected. */
 pid_t child_pid(const Child *child);
 
+/* The processor's time that the child has used so far, in nanoseconds; 0 when it is not there. */
+uint64_t child_cpu_time(const Child *child);
+
 /* The `data` of the options. */
 void *child_data(const Child *child);
 
@@ -70,7 +75,7 @@ void child_unref(Child *child);
 void child_close(Child *child);
 
 /* Electron's word for an end: "clean-exit", "abnormal-exit" (also when it is not known how),
- * "killed", "crashed" or "launch-failed". */
+ * "killed", "crashed", "oom" (of a child by itself) or "launch-failed". */
 const char *child_exit_reason(ChildExit how);
 
 /* The number of a signal's name such as "SIGTERM"; 0 when there is none of that name. */
@@ -79,6 +84,10 @@ int child_signal_number(const char *name);
 /* For the child, first thing in main: the kernel kills this process when the thread that spawned
  * it ends. Exits at once when `expected_parent` is gone already. */
 void child_die_with_parent(pid_t expected_parent);
+
+/* For the child: its memory is used up. It ends with CHILD_OUT_OF_MEMORY a moment later, whatever
+ * it does meanwhile; `again`, or when no timer can be had, at once. */
+void child_out_of_memory(bool again);
 
 /* Starts `argv`, whose first element is the executable's path, in a session of its own with our
  * standard streams and no other descriptor. Nobody watches it. Returns 0 or a negative code. */

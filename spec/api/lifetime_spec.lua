@@ -266,15 +266,27 @@ describe("a parent that ignores SIGCHLD", function()
     assert.same({ "hi\n", "", 0 }, { result.stdout, result.stderr, result.status })
   end)
 
-  it("has an app that hears of a renderer's end", function()
+  it("has an app that hears how each renderer ends", function()
     local result = run([[
-      local win = open()
-      win.webContents:on("render-process-gone", function() say "gone" app.quit() end)
-      win.webContents:on("did-finish-load", function(event)
-        event.sender:forcefullyCrashRenderer()
-      end)
+      local lunette = require "lunette"
+      local function die(code)
+        local win = open { sandbox = false }
+        win.webContents:on("did-finish-load", function(event)
+          event.sender:executeLua(code):catch(function() end)
+        end)
+        local _, details = lunette.Promise.new(function(resolve)
+          win.webContents:on("render-process-gone", resolve)
+        end):await()
+        say(details.reason .. " " .. details.exitCode)
+      end
+      die "os.exit(0)"
+      die "os.exit(3)"
+      die "local p = require('lunette').process p.kill(p.pid, 'SIGKILL')"
+      die "local p = require('lunette').process p.kill(p.pid, 'SIGTERM')"
+      app.quit()
     ]], "")
-    assert.same({ "gone\n", "", 0 }, { result.stdout, result.stderr, result.status })
+    local expected = "clean-exit 0\nabnormal-exit 3\nkilled 9\nkilled 15\n"
+    assert.same({ expected, "", 0 }, { result.stdout, result.stderr, result.status })
   end)
 end)
 
