@@ -70,7 +70,7 @@ static bool prepare(Renderer *renderer, bool sandboxed) {
 static int finish(Renderer *renderer, bool started) {
   fflush(NULL);
 #ifndef __SANITIZE_ADDRESS__
-  if (renderer->state) renderer->state->ending = true;
+  if (renderer->state) renderer->state->memory->ending = true;
 #endif
   state_free(renderer->state);
   loop_free(renderer->loop);

@@ -1,16 +1,25 @@
 /* SPDX-License-Identifier: MIT
  * core.state: what a state knows of itself, and of what it is made from. */
 #include "bind/bind.h"
+#include "host/child.h"
 #include "lunette.h"
 #include "vm/loader.h"
 #include "vm/state.h"
 
-/* heap(): bytes that Lua has allocated now, and at most so far. */
+/* heap(): bytes that Lua has allocated now, and at most so far, in all worlds of this renderer. */
 static int l_heap(lua_State *L) {
   const State *state = state_from(L);
-  lua_pushinteger(L, (lua_Integer)state->heap);
-  lua_pushinteger(L, (lua_Integer)state->heap_peak);
+  lua_pushinteger(L, (lua_Integer)state->memory->used);
+  lua_pushinteger(L, (lua_Integer)state->memory->peak);
   return 2;
+}
+
+/* limit(bytes): past it, this process ends as one that is out of memory. */
+static int l_limit(lua_State *L) {
+  lua_Integer limit = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, limit > 0, 1, "bytes expected");
+  memory_limit(state_from(L)->memory, (size_t)limit, child_out_of_memory);
+  return 0;
 }
 
 /* seal(): the runtime's modules come from the executable alone from now on. */
@@ -42,8 +51,8 @@ static int l_random(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"heap", l_heap},         {"random", l_random}, {"seal", l_seal},
-    {"versions", l_versions}, {NULL, NULL},
+    {"heap", l_heap}, {"limit", l_limit},       {"random", l_random},
+    {"seal", l_seal}, {"versions", l_versions}, {NULL, NULL},
 };
 
 int open_state(lua_State *L) {

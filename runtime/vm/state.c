@@ -10,24 +10,10 @@
 #include <lualib.h>
 #include <stdlib.h>
 
-/* Lua's allocator, counting. */
-static void *allocate(void *data, void *block, size_t old_size, size_t new_size) {
-  State *state = data;
-  if (!block) old_size = 0; /* then it tells the type of the new object instead */
-  void *result = NULL;
-  if (new_size == 0) {
-    if (!state->ending) free(block);
-  } else {
-    result = realloc(block, new_size);
-    if (!result) return NULL;
-  }
-  state->heap += new_size - old_size;
-  if (state->heap > state->heap_peak) state->heap_peak = state->heap;
-  return result;
-}
-
 /* An error outside every protected call, of luv's for want of memory: Lua ends the process. */
 static int on_panic(lua_State *L) {
+  const Memory *memory = state_from(L)->memory;
+  if (memory->is_exhausted) memory->exhausted(true);
   bool is_text = lua_type(L, -1) == LUA_TSTRING;
   log_warn("cannot go on: %s", is_text ? lua_tostring(L, -1) : "(not a string)");
   return 0;
@@ -57,7 +43,9 @@ State *state_new(Loop *loop) {
   for (int i = 0; i < HOOK_COUNT; i++) state->hooks[i] = LUA_NOREF;
   state->microtasks.table = LUA_NOREF;
   state->clone = clone_context_new();
-  state->L = state->clone ? lua_newstate(allocate, state) : NULL;
+  memory_init(&state->own);
+  state->memory = &state->own;
+  state->L = state->clone ? lua_newstate(memory_allocate, state->memory) : NULL;
   if (!state->L) goto fail;
   lua_atpanic(state->L, on_panic);
   lua_pushcfunction(state->L, open_all);
@@ -73,6 +61,9 @@ fail:
 void state_join(State *state, State *other) {
   state->worlds = other->worlds;
   other->worlds = state;
+  memory_join(other->memory, &state->own);
+  state->memory = other->memory;
+  lua_setallocf(state->L, memory_allocate, state->memory);
 }
 
 static void leave_worlds(State *state) {

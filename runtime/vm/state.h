@@ -4,6 +4,7 @@
 
 #include "ipc/loop.h"
 #include "vm/clone.h"
+#include "vm/memory.h"
 
 #include <lua.h>
 
@@ -36,18 +37,19 @@ typedef struct State {
   int idle_count;
   int depth; /* entries into Lua that are under way */
   Microtasks microtasks;
-  bool ending;            /* the process ends with the state: freeing is of no use any more */
-  bool sandboxed;         /* no bytecode, no C modules, nothing loaded from the disk */
-  int hooks[HOOK_COUNT];  /* references; LUA_NOREF until they are set */
-  size_t heap, heap_peak; /* bytes that Lua has allocated now, and at most so far */
-  void *data;             /* the host's or the renderer's, borrowed */
+  bool sandboxed;        /* no bytecode, no C modules, nothing loaded from the disk */
+  int hooks[HOOK_COUNT]; /* references; LUA_NOREF until they are set */
+  Memory own;            /* what this state has allocated, unless it shares another one's */
+  Memory *memory;        /* `own`, or that of the state that it was joined to */
+  void *data;            /* the host's or the renderer's, borrowed */
 } State;
 
 /* Makes a state on `loop` with Lua's standard libraries, and `import` (vm/loader.h). NULL when
  * memory is short. Free with state_free. */
 State *state_new(Loop *loop);
 
-/* Lets `state` share the turns of `other`: their microtasks are drained together. */
+/* Lets `state` share the turns of `other`: their microtasks are drained together. It shares the
+ * memory of `other`, and its limit, too, and must be freed first. */
 void state_join(State *state, State *other);
 
 /* Closes the Lua state (finalisers run) and frees all of it. NULL is allowed. */

@@ -66,12 +66,13 @@ static void open_state(void) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (!state) open_state();
   lua_State *L = state->L;
-  size_t before = state->heap_peak = state->heap;
+  Memory *memory = state->memory;
+  size_t before = memory->mark = memory->peak = memory->used;
   lua_rawgeti(L, LUA_REGISTRYINDEX, reader);
   lua_pushlstring(L, (const char *)data, size);
   if (lua_pcall(L, 1, 0, 0) != LUA_OK) require_no_error(L, __FILE__, __LINE__);
-  REQUIRE(state->heap_peak - before <= BYTES_FREE + BYTES_PER_BYTE * size);
-  if (state->heap > HEAP_KEPT) lua_gc(L, LUA_GCCOLLECT);
-  REQUIRE(state->heap <= HEAP_KEPT);
+  REQUIRE(memory->peak - before <= BYTES_FREE + BYTES_PER_BYTE * size);
+  if (memory->used > HEAP_KEPT) lua_gc(L, LUA_GCCOLLECT);
+  REQUIRE(memory->used <= HEAP_KEPT);
   return 0;
 }

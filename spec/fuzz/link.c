@@ -183,18 +183,19 @@ static void check_heap(void) {
   lua_gc(state->L, LUA_GCCOLLECT);
   call(is_gone, 0, 0); /* an entry, for the microtasks of finalisers */
   lua_gc(state->L, LUA_GCCOLLECT);
-  if (settled == 0) settled = state->heap;
-  REQUIRE(state->heap <= settled + GROWTH_MAX);
+  if (settled == 0) settled = state->memory->used;
+  REQUIRE(state->memory->used <= settled + GROWTH_MAX);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < OPTIONS_SIZE) return 0;
   if (!state) start();
-  size_t before = state->heap_peak = state->heap;
+  Memory *memory = state->memory;
+  size_t before = memory->mark = memory->peak = memory->used;
   size_t piece = data[1] == 0 ? size : data[1];
   play(data[0], piece, data + OPTIONS_SIZE, size - OPTIONS_SIZE);
   REQUIRE(lua_gettop(state->L) == 0);
-  REQUIRE(state->heap_peak - before <= BYTES_FREE + BYTES_PER_BYTE * size);
-  if (++inputs % INPUTS_PER_CHECK == 0 || state->heap > settled + HEAP_KEPT) check_heap();
+  REQUIRE(state->memory->peak - before <= BYTES_FREE + BYTES_PER_BYTE * size);
+  if (++inputs % INPUTS_PER_CHECK == 0 || state->memory->used > settled + HEAP_KEPT) check_heap();
   return 0;
 }

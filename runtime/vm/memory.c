@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT
+ * Lua's allocator, which counts, and a limit for what the states of one renderer take together.
+ *
+ * Lua answers a refusal by a full collection and asks once more, with two exceptions that shape
+ * what follows. The buffers of its library (string.rep, table.concat) do not collect: what they ask
+ * for, which looks like any array's growth, may pass the limit by half, until the next new object
+ * is refused for it. And close to the limit the collector runs for each few objects, which takes a
+ * hundred times as long as the program does: then the limit counts as hit. */
+#include "vm/memory.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+  RESERVE = 1 << 18,   /* bytes with which to tell of the end */
+  FUTILE_SHARE = 32,   /* a collection was futile that left less than this part of the limit */
+  FUTILE_MAX = 3,      /* of them in a row */
+  COLLECTIONS_MIN = 4, /* before their share of the time means anything */
+  WINDOW = 200000000,  /* nanoseconds over which that is taken */
+  LONG = 100000000,    /* nanoseconds of a collection that must not be futile even once */
+};
+
+void memory_init(Memory *memory) { *memory = (Memory){.limit = SIZE_MAX}; }
+
+void memory_limit(Memory *memory, size_t limit, void (*exhausted)(bool again)) {
+  memory->limit = limit;
+  memory->exhausted = exhausted;
+  memory->mark = memory->used;
+}
+
+void memory_join(Memory *memory, const Memory *other) {
+  memory->used += other->used;
+  if (memory->peak < memory->used) memory->peak = memory->used;
+}
+
+static uint64_t processor_time(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* Whether the collections of the last while took most of the time. */
+static bool is_slow(Memory *memory, uint64_t now) {
+  memory->collecting += now - memory->begun;
+  memory->collections++;
+  uint64_t window = now - memory->since;
+  if (window < WINDOW || memory->collections < COLLECTIONS_MIN) return false;
+  bool slow = memory->collecting > window / 4 * 3;
+  memory->since = now;
+  memory->collecting = 0;
+  memory->collections = 0;
+  return slow;
+}
+
+/* The collector has run; is there no point in going on like this? */
+static bool is_crawling(Memory *memory, size_t wanted) {
+  uint64_t now = processor_time();
+  bool slow = is_slow(memory, now), long_one = now - memory->begun > LONG;
+  bool futile = memory->limit - wanted < memory->limit / FUTILE_SHARE;
+  memory->futile = futile ? memory->futile + 1 : 0;
+  return slow || memory->futile >= FUTILE_MAX || (futile && long_one);
+}
+
+/* The limit is hit: from here on it lies a little above what is used now. */
+static void exhaust(Memory *memory) {
+  bool again = memory->is_exhausted;
+  memory->is_exhausted = true;
+  if (memory->limit < memory->used) memory->limit = memory->used;
+  if (!again) memory->limit += RESERVE;
+  memory->exhausted(again);
+}
+
+/* The first request behind a refusal: the same one, unless Lua did not ask again. True when it is
+ * refused for good. */
+static bool judge(Memory *memory, const void *block, size_t more) {
+  bool same = memory->block == block && memory->more == more;
+  size_t wanted = memory->used + memory->more;
+  memory->has_refused = memory->is_behind = false;
+  if (wanted <= memory->limit && !(same && is_crawling(memory, wanted))) return false;
+  exhaust(memory);
+  return same;
+}
+
+static bool refuse(Memory *memory, const void *block, size_t more) {
+  bool hopeless = memory->is_exhausted && memory->block == block && memory->more == more;
+  memory->block = block;
+  memory->more = more;
+  memory->mark = 0; /* so that whatever comes next is judged */
+  if (hopeless) return false;
+  if (more > memory->limit) {
+    exhaust(memory);
+    return false;
+  }
+  memory->has_refused = true;
+  memory->begun = processor_time();
+  if (memory->since == 0) memory->since = memory->begun;
+  return false;
+}
+
+static bool grant(Memory *memory, size_t wanted) {
+  if (memory->peak < wanted) memory->peak = wanted;
+  memory->mark = memory->is_behind ? 0 : memory->peak;
+  if (memory->mark > memory->limit) memory->mark = memory->limit;
+  return true;
+}
+
+/* The long way of a request for `more` bytes. Only new objects are sure to be asked for again. */
+static bool may_grow(Memory *memory, const void *block, size_t more, bool is_object) {
+  if (memory->has_refused && judge(memory, block, more)) return false;
+  size_t wanted = memory->used + more;
+  if (wanted <= memory->limit && !(memory->is_behind && is_object)) return grant(memory, wanted);
+  bool far = memory->is_exhausted || wanted - memory->limit > memory->limit / 2;
+  if (is_object || far) return refuse(memory, block, more);
+  memory->is_behind = true;
+  return grant(memory, wanted);
+}
+
+void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size) {
+  Memory *memory = data;
+  bool is_object = !block && old_size != 0; /* then it tells the type of the new object */
+  if (!block) old_size = 0;
+  if (new_size == 0) {
+    if (!memory->ending) free(block);
+    memory->used -= old_size;
+    return NULL;
+  }
+  if (new_size > old_size) {
+    size_t more = new_size - old_size;
+    bool is_short = memory->used + more <= memory->mark;
+    if (!is_short && !may_grow(memory, block, more, is_object)) return NULL;
+  }
+  void *result = realloc(block, new_size);
+  if (result) memory->used += new_size - old_size;
+  return result;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * Lua's allocator, which counts, and a limit for what the states of one renderer take together. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What the states that share it have allocated. Without a limit it only counts. */
+typedef struct Memory {
+  size_t used, peak;             /* bytes: now, and at most so far */
+  size_t mark;                   /* growth up to here takes the short way */
+  size_t limit;                  /* SIZE_MAX when there is none */
+  void (*exhausted)(bool again); /* called when the limit is hit, from within the allocator */
+  bool is_exhausted;
+  bool ending; /* the process ends with the states: freeing is of no use any more; settable */
+  /* The request that was refused last, so that the collector runs and Lua asks again. */
+  bool has_refused;
+  const void *block;
+  size_t more;
+  bool is_behind; /* more than the limit was granted: the collector must run soon */
+  /* How much of the processor's time the emergency collections take. */
+  uint64_t begun, collecting, since; /* nanoseconds of the processor */
+  int collections, futile;           /* since then; in a row, that freed next to nothing */
+} Memory;
+
+/* Makes it count from 0, without a limit. */
+void memory_init(Memory *memory);
+
+/* Limits the sum to `limit` bytes. When a request is refused although the collector has run, or the
+ * collector would run again and again for next to nothing, exhausted(false) is called; Lua raises
+ * "not enough memory", and there is a little more to end with. Past that, exhausted(true). */
+void memory_limit(Memory *memory, size_t limit, void (*exhausted)(bool again));
+
+/* What is counted by `other`, whose states are told to use `memory` instead. */
+void memory_join(Memory *memory, const Memory *other);
+
+/* A lua_Alloc; `data` is a Memory. */
+void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size);

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT
+ * The allocator and its limit, as Lua asks it: what it grants, refuses, and takes for the end. */
+#include "vm/memory.h"
+
+#include "host.h"
+
+#include <lua.h>
+
+enum { LIMIT = 1 << 24, HALF = LIMIT / 2, QUARTER = LIMIT / 4 };
+
+/* How often the limit was hit. There is no place for it in a Memory. */
+static int ends, second_ends;
+
+static void on_exhausted(bool again) { again ? second_ends++ : ends++; }
+
+static Memory start(void) {
+  Memory memory;
+  memory_init(&memory);
+  memory_limit(&memory, LIMIT, on_exhausted);
+  ends = second_ends = 0;
+  return memory;
+}
+
+/* As Lua makes a new object. */
+static void *new_object(Memory *memory, size_t size) {
+  return memory_allocate(memory, NULL, LUA_TSTRING, size);
+}
+
+static void *resize(Memory *memory, void *block, size_t from, size_t to) {
+  return memory_allocate(memory, block, from, to);
+}
+
+static void test_counting(void) {
+  Memory memory;
+  memory_init(&memory);
+  void *first = new_object(&memory, 1000), *second = resize(&memory, NULL, 0, 500);
+  CHECK(memory.used == 1500 && memory.peak == 1500);
+  second = resize(&memory, second, 500, 100);
+  CHECK(memory.used == 1100 && memory.peak == 1500);
+  first = resize(&memory, first, 1000, 0);
+  CHECK(first == NULL && memory.used == 100);
+  resize(&memory, second, 100, 0);
+  CHECK(memory.used == 0 && memory.peak == 1500);
+}
+
+static void test_collection_helps(void) {
+  Memory memory = start();
+  void *garbage = new_object(&memory, HALF + QUARTER);
+  CHECK(garbage && !new_object(&memory, HALF));
+  resize(&memory, garbage, HALF + QUARTER, 0); /* the collection */
+  void *block = new_object(&memory, HALF);
+  CHECK(block && ends == 0);
+  resize(&memory, block, HALF, 0);
+}
+
+static void test_collection_does_not_help(void) {
+  Memory memory = start();
+  void *kept = new_object(&memory, HALF + QUARTER);
+  CHECK(!new_object(&memory, HALF) && ends == 0);
+  CHECK(!new_object(&memory, HALF) && ends == 1);
+  void *small = new_object(&memory, 1000); /* with which to tell of it */
+  CHECK(small && ends == 1 && second_ends == 0);
+  CHECK(!new_object(&memory, HALF + 1) && second_ends == 0);
+  CHECK(!new_object(&memory, HALF + 1) && second_ends == 1);
+  resize(&memory, small, 1000, 0);
+  resize(&memory, kept, HALF + QUARTER, 0);
+}
+
+/* luaL_Buffer asks once, and raises. */
+static void test_no_collection(void) {
+  Memory memory = start();
+  void *kept = new_object(&memory, HALF);
+  CHECK(!resize(&memory, NULL, 0, LIMIT + 1) && ends == 1);
+  CHECK(!resize(&memory, NULL, 0, LIMIT + 1) && ends == 1 && second_ends == 0);
+  memory = start();
+  memory.used = HALF + QUARTER;
+  CHECK(!resize(&memory, NULL, 0, LIMIT) && ends == 0);
+  void *other = new_object(&memory, 10);
+  CHECK(other && ends == 1);
+  resize(&memory, other, 10, 0);
+  resize(&memory, kept, HALF, 0);
+}
+
+static void test_buffer_may_pass(void) {
+  Memory memory = start();
+  void *garbage = new_object(&memory, HALF + QUARTER);
+  void *buffer = resize(&memory, NULL, 0, HALF);
+  CHECK(buffer && memory.used > LIMIT);
+  CHECK(!new_object(&memory, 10) && ends == 0);
+  resize(&memory, garbage, HALF + QUARTER, 0);
+  void *object = new_object(&memory, 10);
+  CHECK(object && ends == 0);
+  resize(&memory, object, 10, 0);
+  resize(&memory, buffer, HALF, 0);
+}
+
+static void test_crawl(void) {
+  Memory memory = start();
+  int collections = 0;
+  size_t live = LIMIT - LIMIT / 100;
+  void *kept = new_object(&memory, live), *garbage = new_object(&memory, LIMIT - live);
+  while (ends == 0 && collections < 100) {
+    CHECK(!new_object(&memory, 100));
+    resize(&memory, garbage, LIMIT - live, 0);
+    garbage = new_object(&memory, 100);
+    if (garbage) garbage = resize(&memory, garbage, 100, LIMIT - live);
+    collections++;
+  }
+  CHECK(ends == 1 && collections == 3);
+  resize(&memory, garbage, LIMIT - live, 0);
+  resize(&memory, kept, live, 0);
+}
+
+static void test_all(void) {
+  test_counting();
+  test_collection_helps();
+  test_collection_does_not_help();
+  test_no_collection();
+  test_buffer_may_pass();
+  test_crawl();
+}
+
+int main(void) { return run_test(test_all); }
