@@ -240,6 +240,13 @@ static int l_is_full(lua_State *L) {
   return 1;
 }
 
+/* sent(): how many bytes were sent in all, those included that wait to be written. */
+static int l_sent(lua_State *L) {
+  const Link *link = check_link(L);
+  lua_pushinteger(L, (lua_Integer)(link->written + link_queued(link)));
+  return 1;
+}
+
 /* drain(ms): blocks until all is written, for ms at most. */
 static int l_drain(lua_State *L) {
   link_drain(check_link(L), (int)luaL_checkinteger(L, 2));
@@ -279,6 +286,7 @@ static const luaL_Reg methods[] = {
     {"is_number", l_is_number},
     {"free_number", l_free_number},
     {"is_full", l_is_full},
+    {"sent", l_sent},
     {"drain", l_drain},
     {"fail", l_fail},
     {"close", l_close},

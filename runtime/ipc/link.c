@@ -212,6 +212,7 @@ static bool write_once(Link *link, int flags) {
   ssize_t sent = send(link->fd, buf_front(&link->out), link_queued(link), flags | MSG_NOSIGNAL);
   if (sent >= 0) {
     buf_consume(&link->out, (size_t)sent);
+    link->written += (uint64_t)sent;
     return link_queued(link) == 0;
   }
   if (errno == EINTR || errno == EAGAIN) return false;

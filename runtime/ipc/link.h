@@ -41,13 +41,14 @@ struct Link {
   LinkLimits limits;
   List ready_node, dirty_node; /* on the lists of `loop` */
   Buf in, out;
-  size_t begun;   /* offset in `out` of a packet that is not committed yet, else SIZE_MAX */
-  size_t current; /* size of the packet at the front of `in` that is being read, else 0 */
-  int from;       /* whose packets are welcome: FROM_MAIN or FROM_PEER */
-  int fd;         /* owned; -1 until link_open and after link_close */
-  int watching;   /* the uv_poll events that are asked for */
-  bool ended;     /* nothing more comes: end of file, or a fault */
-  bool end_told;  /* on_end was called */
+  uint64_t written; /* bytes, in all */
+  size_t begun;     /* offset in `out` of a packet that is not committed yet, else SIZE_MAX */
+  size_t current;   /* size of the packet at the front of `in` that is being read, else 0 */
+  int from;         /* whose packets are welcome: FROM_MAIN or FROM_PEER */
+  int fd;           /* owned; -1 until link_open and after link_close */
+  int watching;     /* the uv_poll events that are asked for */
+  bool ended;       /* nothing more comes: end of file, or a fault */
+  bool end_told;    /* on_end was called */
   bool over_high_water;
   bool clogged; /* packets wait until the peer has read */
   bool closed;

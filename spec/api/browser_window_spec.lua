@@ -88,7 +88,6 @@ describe("BrowserWindow's options", function()
   end
 
   for preferences, expected in pairs {
-    ["memoryLimit = 1000"] = "webPreferences.memoryLimit is not supported by this version",
     ["webviewTag = true"] = "webPreferences.webviewTag is not supported by this version",
     ["isolation = 'thread'"] = 'webPreferences.isolation = "thread" '
       .. "is not supported by this version",
@@ -104,7 +103,7 @@ describe("BrowserWindow's options", function()
       "0\t0\n",
       main [[
         pcall(BrowserWindow.new, { width = "wide" })
-        pcall(BrowserWindow.new, { webPreferences = { memoryLimit = 5 } })
+        pcall(BrowserWindow.new, { webPreferences = { memoryLimit = -5 } })
         print(#BrowserWindow.getAllWindows(), #lunette.webContents.getAllWebContents())
       ]]
     )

@@ -406,6 +406,12 @@ function Peer:greet(fd)
   assert(self._link:open(fd))
 end
 
+--- How many bytes were sent, in all.
+---@return integer
+function Peer:sent()
+  return self._link:sent()
+end
+
 --- Blocks until everything is written, for ms at most.
 function Peer:drain(ms)
   if not self._gone then self._link:drain(ms) end

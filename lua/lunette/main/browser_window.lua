@@ -47,6 +47,10 @@ function BrowserWindow:_contents_finished()
   announce(self, "ready-to-show")
 end
 
+function BrowserWindow:_contents_hang(name)
+  if not self._destroyed then announce(self, name) end
+end
+
 function BrowserWindow:_contents_gone(details)
   lifecycle.announce("render-process-gone", self.webContents, details)
 end

@@ -5,7 +5,9 @@
 local import = ...
 local core_child = import "core.child"
 local core_os = import "core.os"
+local hang_monitor = import "main.hang_monitor"
 local loop = import "core.loop"
+local oom_kills = import "main.oom_kills"
 local report = import "common.report"
 local task = import "common.task"
 local zygote = import "main.zygote"
@@ -14,9 +16,12 @@ local zygote = import "main.zygote"
 -- that has ended may stay open: somebody else may hold its other end.
 local END_MS <const>, LINK_END_MS <const> = 500, 1000
 
-local LAUNCH_FAILED <const> = 127
+local LAUNCH_FAILED <const> = core_child.LAUNCH_FAILED
+local SIGKILL <const> = 9
 
 ---@class RendererHost
+---@field started integer when, in nanoseconds
+---@field is_unwanted boolean? whether the app itself has ended it
 local RendererHost = { __name = "RendererHost" }
 RendererHost.__index = RendererHost
 
@@ -25,16 +30,27 @@ local function set_timer(self, ms, fn)
   self._timer = ms and loop.timer(ms, 0, fn)
 end
 
+-- Electron's word for how it ended. A code that the page itself chose means nothing more.
+local function reason_of(self)
+  local exit = self._exit
+  if self._link_end.fault then return "crashed" end
+  if self._is_leaving and exit.reason ~= "killed" and exit.reason ~= "crashed" then
+    return exit.code == 0 and "clean-exit" or "abnormal-exit"
+  end
+  local is_foreign = exit.reason == "killed" and exit.code == SIGKILL and not self._is_killed
+  return is_foreign and oom_kills.has_more() and "oom" or exit.reason
+end
+
 local function conclude(self)
-  local link_end, exit = self._link_end, self._exit
-  if not (link_end and exit) then return end
+  if not (self._link_end and self._exit) then return end
   set_timer(self, nil)
   if self._is_retired then return end
-  self._on_gone { reason = link_end.fault and "crashed" or exit.reason, exitCode = exit.code }
+  self._on_gone { reason = reason_of(self), exitCode = self._exit.code }
 end
 
 local function process_ended(self, reason, code)
   self._exit = { reason = reason, code = code }
+  if self._monitor then self._monitor:stop() end
   if not self._link_end then
     set_timer(self, LINK_END_MS, function()
       self:link_ended()
@@ -58,7 +74,13 @@ local function spawn(is_sandboxed, on_exit)
   }
 end
 
+local function watch(self, peer, timeout, on_hang)
+  if timeout == 0 then return end
+  self._monitor = hang_monitor.start(self._child, peer, timeout, on_hang)
+end
+
 local function launch(self, peer, boot)
+  oom_kills.begin()
   local child, fd = spawn(boot.sandbox, function(reason, code)
     process_ended(self, reason, code)
   end)
@@ -77,17 +99,34 @@ end
 --- Starts a renderer process and boots it. Whoever owns the peer says when that has ended.
 ---@param peer Peer not connected yet
 ---@param boot table
----@param on_gone fun(details: {reason: string, exitCode: integer}) called once, never from here,
----when nothing of the renderer is left
+---@param timeout integer milliseconds after which a renderer that does not answer hangs; or 0
+---@param events {on_gone: function, on_hang: function} on_gone(details) is called once, never from
+---here, when nothing of the renderer is left; on_hang(is_hanging) as for hang_monitor.lua
 ---@return RendererHost
-function RendererHost.start(peer, boot, on_gone)
-  local self = setmetatable({ _on_gone = on_gone, _is_retired = false }, RendererHost)
+function RendererHost.start(peer, boot, timeout, events)
+  local self = setmetatable({
+    _on_gone = events.on_gone,
+    _is_retired = false,
+    started = core_os.hrtime(),
+  }, RendererHost)
   local ok, err = launch(self, peer, boot)
-  if not ok then
+  if ok then
+    watch(self, peer, timeout, events.on_hang)
+  else
     report.warn("cannot start a renderer: " .. err)
     task.enqueue(fail_launch, self)
   end
   return self
+end
+
+--- The renderer has answered the hang monitor's ping.
+function RendererHost:answered()
+  if self._monitor then self._monitor:answered() end
+end
+
+--- The page ends its process by itself: its exit code is its own.
+function RendererHost:leaving()
+  self._is_leaving = true
 end
 
 --- Its process number: 0 for a moment after the start, until the zygote has told it.
@@ -99,7 +138,15 @@ end
 --- Ends the process at once, by a signal.
 ---@param signal string
 function RendererHost:kill(signal)
-  if self._child and not self._exit then self._child:kill(signal) end
+  if not self._child or self._exit then return end
+  self._is_killed = true
+  self._child:kill(signal)
+end
+
+--- The app wants it dead.
+function RendererHost:crash()
+  self.is_unwanted = true
+  self:kill "SIGKILL"
 end
 
 --- Its link has ended: the process does so too, or is made to.
@@ -107,6 +154,7 @@ end
 function RendererHost:link_ended(fault)
   if self._link_end then return end
   self._link_end = { fault = fault }
+  if self._monitor then self._monitor:stop() end
   if fault then
     self:kill "SIGKILL"
   elseif not self._exit then

@@ -13,10 +13,13 @@ local RendererHost = import "main.renderer_host"
 local app_info = import "main.app_info"
 local arguments = import "common.arguments"
 local console = import "main.console"
+local core_child = import "core.child"
+local crash_loop = import "main.crash_loop"
 local events = import "common.event"
 local ipc_dispatch = import "main.ipc_dispatch"
 local ipc_main = import "main.ipc_main"
 local load_error = import "main.load_error"
+local loop = import "core.loop"
 local page_loader = import "main.page_loader"
 local path = import "common.path"
 local promises = import "common.promise"
@@ -243,7 +246,18 @@ local function abort_load(self, description)
   if load then reject_load(load, load_error.new("ERR_ABORTED", load.url, description)) end
 end
 
+-- Says of a renderer that has used up its memory how much that was.
+local function explain(self, details)
+  local limit = self._preferences.memoryLimit
+  if not limit or details.exitCode ~= core_child.OUT_OF_MEMORY then return end
+  local text = "WebContents #%d: its renderer needed more than %d bytes (limit memoryLimit)"
+  if details.reason == "oom" then report.warn(text:format(self.id, limit)) end
+end
+
 local function renderer_gone(self, details)
+  self._crash_loop = self._crash_loop or crash_loop.new()
+  self._crash_loop:died(self._host.started, self._host.is_unwanted)
+  explain(self, details)
   self._state, self._host = "crashed", nil
   self._peer:close(details.reason)
   leave_senders(self)
@@ -271,6 +285,7 @@ local function boot_table(self, page, preload)
     contextIsolation = preferences.contextIsolation,
     codec = preferences.codec,
     limits = preferences.limits,
+    memoryLimit = preferences.memoryLimit,
     poll = app_info.poll_us(),
     additionalArguments = preferences.additionalArguments,
     argv = app_info.argv,
@@ -284,8 +299,28 @@ local function start_renderer(self, page, preload)
     self._peer = new_peer(self)
   end
   self._state, self._url, self._title = "live", page.url, path.basename(page.path)
-  self._host = RendererHost.start(self._peer, boot_table(self, page, preload), function(details)
-    renderer_gone(self, details)
+  local timeout = self._preferences.unresponsiveTimeout
+  self._host = RendererHost.start(self._peer, boot_table(self, page, preload), timeout, {
+    on_gone = function(details)
+      renderer_gone(self, details)
+    end,
+    on_hang = function(is_hanging)
+      local name = is_hanging and "unresponsive" or "responsive"
+      announce(self, name)
+      if self._window then self._window:_contents_hang(name) end
+    end,
+  })
+  if self._load.is_doomed then self._host:crash() end
+end
+
+-- Starts the renderer of a load, unless that was replaced: later if the last ones died soon.
+local function start_in_time(self, load, page, preload)
+  local delay = self._crash_loop and self._crash_loop:delay() or 0
+  if delay == 0 then return start_renderer(self, page, preload) end
+  local text = "WebContents #%d: its renderer died %d times in a row; the next one starts in %d ms"
+  report.warn(text:format(self.id, self._crash_loop.deaths, delay))
+  loop.timer(delay, 0, function()
+    if self._load == load then start_renderer(self, page, preload) end
   end)
 end
 
@@ -313,7 +348,7 @@ local function run_load(self, load)
   if page or not self._file then self._file = load.file end
   if not page then return fail_load(self, err) end
   local preload = read_preload(self)
-  if self._load == load then start_renderer(self, page, preload) end
+  if self._load == load then start_in_time(self, load, page, preload) end
 end
 
 local function start_loading(self, file, err)
@@ -369,6 +404,12 @@ WebContents.internal = {
     console.write(level, message)
     announce(self, "console-message", { level = level, message = message })
   end,
+  pong = function(self)
+    self._host:answered()
+  end,
+  leaving = function(self)
+    self._host:leaving()
+  end,
   ["close-window"] = function(self)
     self:close()
   end,
@@ -422,10 +463,12 @@ function WebContents:getOSProcessId()
   return self:_process_id()
 end
 
---- Ends the renderer by a signal that nothing can catch. The window stays; `reload` brings it back.
+--- Ends the renderer by a signal that nothing can catch; that of a load which has not come so far
+--- as to have one ends when it starts. The window stays; `reload` brings it back.
 function WebContents:forcefullyCrashRenderer()
   check_alive(self, "forcefullyCrashRenderer")
-  if self._host then self._host:kill("SIGKILL") end
+  if self._load then self._load.is_doomed = true end
+  if self._host then self._host:crash() end
 end
 
 -- The number of the renderer's process; 0 while there is none.

@@ -10,6 +10,7 @@ M.fields = {
   nodeIntegration = { "boolean", default = false },
   isolation = { "string", one_of = { "process", "thread" }, default = "process" },
   memoryLimit = { "positive integer" },
+  unresponsiveTimeout = { "non-negative integer", default = 5000 },
   codec = { "string", one_of = { "clone", "json" }, default = "clone" },
   webviewTag = { "boolean", default = false },
   additionalArguments = { "table", default = {} },
@@ -24,7 +25,6 @@ M.fields = {
 }
 
 local NOT_YET = {
-  { "memoryLimit", "webPreferences.memoryLimit is not supported by this version" },
   { "webviewTag", "webPreferences.webviewTag is not supported by this version" },
 }
 

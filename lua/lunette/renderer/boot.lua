@@ -2,6 +2,7 @@
 local import = ...
 local Emitter = import "common.emitter"
 local Peer = import "common.peer"
+local core_child = import "core.child"
 local core_state = import "core.state"
 local context_bridge = import "renderer.context_bridge"
 local ipc_renderer = import "renderer.ipc_renderer"
@@ -36,6 +37,14 @@ end
 
 local raw_exit = os.exit
 
+-- Exit codes by which the runtime itself says how a renderer ended: main is told when they are not.
+local OWN_CODES <const> = { [core_child.OUT_OF_MEMORY] = true, [core_child.LAUNCH_FAILED] = true }
+
+-- What the system makes of the first argument of os.exit.
+local function exit_code(code)
+  return (math.tointeger(tonumber(code)) or 0) & 0xff
+end
+
 ---@type PageHost
 local host = {
   console = function(level, text)
@@ -56,6 +65,7 @@ local host = {
   end,
   exit = function(...)
     Emitter.fire(process.emitter, "exit", process.exit_code)
+    if OWN_CODES[exit_code(...)] then peer:send_internal "leaving" end
     peer:drain(EXIT_FLUSH_MS)
     raw_exit(...)
   end,
@@ -100,6 +110,7 @@ local function make_argv(options)
 end
 
 function renderer:on_boot(options)
+  if options.memoryLimit then core_state.limit(options.memoryLimit) end
   math.randomseed(core_state.random(), core_state.random()) -- the zygote's would be everybody's
   options.argv = make_argv(options)
   process.setup {
@@ -127,6 +138,9 @@ function renderer:on_boot(options)
 end
 
 renderer.internal = {
+  ping = function()
+    peer:send_internal "pong"
+  end,
   ["contents-gone"] = function(_, id)
     ipc_renderer.forget_contents(id)
   end,

@@ -1,0 +1,177 @@
+-- SPDX-License-Identifier: MIT
+-- A page that does not return to its loop: `unresponsive`, and `responsive` when it does again.
+local ipc = require "spec.support.ipc"
+
+-- Says the events of the window and its contents as they come; `heard(name)` awaits one.
+local TELL <const> = [[
+  local function tell(win)
+    for _, name in ipairs { "unresponsive", "responsive" } do
+      win.webContents:on(name, function(event)
+        assert(event.sender == win.webContents)
+        say("contents", name)
+      end)
+      win:on(name, function() say("window", name) end)
+    end
+  end
+  local function heard(emitter, name)
+    return lunette.Promise.new(function(resolve) emitter:once(name, resolve) end):await()
+  end
+]]
+
+local HANG <const> = [[
+  local function hang(seconds)
+    local clock = lunette.process.hrtime
+    local begun = clock()
+    while clock() - begun < seconds * 1e9 do end
+  end
+]]
+
+local SHORT <const> = "{ unresponsiveTimeout = 100, sandbox = false }"
+
+describe("unresponsive", function()
+  it("comes when a page hangs in a listener, responsive when it is back", function()
+    local output = ipc.output {
+      preferences = SHORT,
+      main = TELL .. [[
+        local win, load = open()
+        load:await()
+        tell(win)
+        win.webContents:send("hang")
+        heard(win, "responsive")
+        quit()
+      ]],
+      page = HANG .. [[ ipc.on("hang", function() hang(1) end) ]],
+    }
+    assert.equal('"contents" "unresponsive"\n"window" "unresponsive"\n'
+      .. '"contents" "responsive"\n"window" "responsive"\n', output)
+  end)
+
+  it("comes when a page hangs while it is loaded", function()
+    local output = ipc.output {
+      preferences = SHORT,
+      main = TELL .. [[
+        local win = open()
+        tell(win)
+        heard(win, "unresponsive")
+        quit()
+      ]],
+      page = "while true do end",
+    }
+    assert.equal('"contents" "unresponsive"\n"window" "unresponsive"\n', output)
+  end)
+
+  it("comes when a page hangs by itself, and nothing is sent to it", function()
+    local output = ipc.output {
+      preferences = SHORT,
+      main = TELL .. [[
+        local win, load = open()
+        tell(win)
+        load:await()
+        heard(win, "unresponsive")
+        quit()
+      ]],
+      page = [[ lunette.setTimeout(function() while true do end end, 300) ]],
+    }
+    assert.equal('"contents" "unresponsive"\n"window" "unresponsive"\n', output)
+  end)
+
+  it("comes when a page sleeps in the system, which costs no processor", function()
+    local output = ipc.output {
+      preferences = SHORT,
+      main = TELL .. [[
+        local win, load = open()
+        load:await()
+        tell(win)
+        win.webContents:send("sleep")
+        heard(win, "responsive")
+        quit()
+      ]],
+      page = [[ ipc.on("sleep", function() lunette.uv.sleep(1000) end) ]],
+    }
+    assert.equal('"contents" "unresponsive"\n"window" "unresponsive"\n'
+      .. '"contents" "responsive"\n"window" "responsive"\n', output)
+  end)
+
+  it("comes when the process is stopped and asked", function()
+    local output = ipc.output {
+      preferences = SHORT,
+      main = TELL .. [[
+        local win, load = open()
+        load:await()
+        tell(win)
+        lunette.process.kill(win.webContents:getOSProcessId(), "SIGSTOP")
+        local answer = win.webContents:invoke("ask")
+        heard(win, "unresponsive")
+        lunette.process.kill(win.webContents:getOSProcessId(), "SIGCONT")
+        say(answer:await())
+        heard(win, "responsive")
+        quit()
+      ]],
+      page = [[ ipc.handle("ask", function() return "answer" end) ]],
+    }
+    local lines = {}
+    for line in output:gmatch "[^\n]+" do lines[#lines + 1] = line end
+    table.sort(lines)
+    assert.same({ '"answer"', '"contents" "responsive"', '"contents" "unresponsive"',
+      '"window" "responsive"', '"window" "unresponsive"' }, lines)
+  end)
+
+  it("does not come when it is main that hangs", function()
+    local output = ipc.output {
+      preferences = SHORT,
+      main = TELL .. HANG .. [[
+        local win, load = open()
+        load:await()
+        tell(win)
+        for _ = 1, 5 do
+          win.webContents:send("x")
+          lunette.sleep(30) -- so that a ping is under way
+          hang(0.3)
+        end
+        say(win.webContents:invoke("ask"):await())
+        quit()
+      ]],
+      page = [[ ipc.handle("ask", function() return "answer" end) ]],
+    }
+    assert.equal('"answer"\n', output)
+  end)
+
+  it("comes once, and not again for a renderer that is replaced or dead", function()
+    local output = ipc.output {
+      preferences = SHORT,
+      main = TELL .. [[
+        local win = open()
+        tell(win)
+        heard(win, "unresponsive")
+        win.webContents:forcefullyCrashRenderer()
+        local _, details = heard(win.webContents, "render-process-gone")
+        say(details)
+        local load = win:loadFile("other.lua")
+        load:await()
+        say(win.webContents:invoke("ask"):await())
+        quit()
+      ]],
+      page = "while true do end",
+      files = { ["other.lua"] = [[ ipc.handle("ask", function() return "answer" end) ]] },
+    }
+    assert.equal('"contents" "unresponsive"\n"window" "unresponsive"\n'
+      .. '{exitCode = 9, reason = "killed"}\n"answer"\n', output)
+  end)
+
+  it("never comes with a timeout of 0, which is 5 s unless it is set", function()
+    local output = ipc.output {
+      preferences = "{ unresponsiveTimeout = 0 }",
+      main = TELL .. [[
+        local win = open()
+        tell(win)
+        heard(win.webContents, "did-finish-load")
+        local patient = open("page.lua", {})
+        tell(patient)
+        heard(patient.webContents, "did-finish-load")
+        quit()
+      ]],
+      page = HANG .. "hang(0.5)",
+    }
+    assert.equal("", output)
+  end)
+end)
