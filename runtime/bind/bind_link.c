@@ -11,6 +11,14 @@ static const char LINK[] = "lunette.Link";
  * asker no answer. */
 static const char LOST[] = "more than there is memory for";
 
+static uint8_t *put_shared(void *link, size_t size, size_t *offset) {
+  return link_put_shared(link, size, offset);
+}
+
+static const uint8_t *get_shared(void *link, size_t offset, size_t size) {
+  return link_get_shared(link, offset, size);
+}
+
 LinkBox *link_box_check(lua_State *L) {
   if (lua_getmetatable(L, 1)) {
     bool is_link = lua_rawequal(L, -1, lua_upvalueindex(1));
@@ -128,6 +136,7 @@ static int l_new(lua_State *L) {
   box->link = link_new(box->state->loop, from, &events);
   if (!box->link) return luaL_error(L, "not enough memory");
   box->link->data = box;
+  box->share = (CloneShare){box->link, SHARE_LEAST, SHARE_REGION, put_shared, get_shared};
   return 1;
 }
 

@@ -38,6 +38,7 @@ typedef struct LinkBox {
   bool greeted;           /* the other side may send what it likes; routes are set */
   bool decoding;          /* a packet's bytes, in the link's buffer, are being read */
   uint8_t codec;          /* PACKET_FLAG_JSON when the app's messages are in JSON, else 0 */
+  CloneShare share;       /* the link's shared memory */
 } LinkBox;
 
 enum { LINK_DEPTH_MAX = 1000 };

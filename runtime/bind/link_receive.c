@@ -12,13 +12,14 @@
 enum { TASK_BOX = 1, TASK_CATCH, TASK_FUNCTION, TASK_EVENT };
 
 /* What is read may always be as large as the peer's own packets. */
-static CloneLimits read_limits(const Link *link) {
-  return (CloneLimits){.size = link->limits.message + LINK_OWN_ROOM, .depth = LINK_DEPTH_MAX};
+static CloneLimits read_limits(const LinkBox *box) {
+  size_t size = box->link->limits.message + LINK_OWN_ROOM;
+  return (CloneLimits){.size = size, .depth = LINK_DEPTH_MAX, .share = &box->share};
 }
 
 static int read_clone(lua_State *L, LinkBox *box, const Packet *packet) {
   if (packet->body_size == 0) return 0;
-  CloneLimits limits = read_limits(box->link);
+  CloneLimits limits = read_limits(box);
   const char *error = NULL;
   box->decoding = true;
   int count =

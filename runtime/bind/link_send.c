@@ -16,10 +16,10 @@ static bool is_always_taken(const Packet *packet) {
          (packet->flags & PACKET_FLAG_INTERNAL);
 }
 
-static CloneLimits write_limits(const Link *link, const Packet *packet) {
+static CloneLimits write_limits(const LinkBox *box, const Packet *packet) {
   bool own = packet->flags & (PACKET_FLAG_INTERNAL | PACKET_FLAG_ERROR);
-  size_t size = link->limits.message + (own ? LINK_OWN_ROOM : 0);
-  return (CloneLimits){.size = size, .depth = LINK_DEPTH_MAX};
+  size_t size = box->link->limits.message + (own ? LINK_OWN_ROOM : 0);
+  return (CloneLimits){.size = size, .depth = LINK_DEPTH_MAX, .share = &box->share};
 }
 
 static const char *name_of_values(const Packet *packet) {
@@ -69,7 +69,7 @@ static bool write_json(lua_State *L, LinkBox *box, const Packet *packet) {
   Link *link = box->link;
   size_t size;
   const char *text = lua_tolstring(L, -1, &size);
-  if (size > write_limits(link, packet).size) {
+  if (size > write_limits(box, packet).size) {
     lua_pushfstring(L, "could not encode: larger than %I bytes (limit messageSize)",
                     (lua_Integer)link->limits.message);
     return false;
@@ -89,7 +89,7 @@ static bool write_json(lua_State *L, LinkBox *box, const Packet *packet) {
 static bool write_values(lua_State *L, LinkBox *box, const Packet *packet, int first, int count) {
   if (packet->flags & PACKET_FLAG_JSON) return write_json(L, box, packet);
   if (count == 0) return true;
-  CloneLimits limits = write_limits(box->link, packet);
+  CloneLimits limits = write_limits(box, packet);
   return clone_write(box->state->clone, L, first, count, &limits, NULL, name_of_values(packet),
                      &box->link->out);
 }

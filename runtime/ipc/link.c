@@ -3,7 +3,7 @@
  *
  * Over a stream socket, watched by uv_poll and written with sendmsg's flags rather than over
  * uv_pipe: a write to a dead peer must not raise SIGPIPE in a host that never asked for signals,
- * descriptors will travel beside packets, and sendSync must read its own descriptor blocking. */
+ * a descriptor travels beside a packet, and sendSync must read its own descriptor blocking. */
 #include "ipc/link.h"
 
 #include <errno.h>
@@ -20,6 +20,14 @@ enum {
   READ_AHEAD = 1 << 18,    /* undispatched bytes beyond which reading stops */
   WRITE_EARLY = 1 << 18,   /* waiting bytes beyond which a write does not wait for the turn's end */
 };
+
+static const char NO_MEMORY[] = "more than there is memory for";
+
+/* Room for one descriptor beside a message. */
+typedef union Control {
+  struct cmsghdr header;
+  char bytes[CMSG_SPACE(sizeof(int))];
+} Control;
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
@@ -46,6 +54,10 @@ static PacketStatus packet_at(Link *link, size_t offset, Packet *packet, size_t 
   size_t size_max = link->limits.message + LINK_OWN_ROOM + PACKET_CHANNEL_MAX;
   PacketStatus status =
       packet_read(bytes, buf_size(&link->in) - offset, link->from, size_max, packet, size, &error);
+  if (status == PACKET_WHOLE && packet->flags & PACKET_FLAG_SHARED && !link->share) {
+    status = PACKET_BAD;
+    error = "a packet in shared memory that is not there";
+  }
   if (status == PACKET_BAD) link->fault = error;
   return status;
 }
@@ -68,14 +80,38 @@ static size_t read_room(Link *link) {
   return room > READ_SIZE ? room : READ_SIZE;
 }
 
+/* Keeps a descriptor that came, for the SHARE packet that it belongs to. */
+static void keep_descriptor(Link *link, struct msghdr *message) {
+  struct cmsghdr *header = CMSG_FIRSTHDR(message);
+  if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) return;
+  if (link->passing >= 0) close(link->passing);
+  memcpy(&link->passing, CMSG_DATA(header), sizeof link->passing);
+}
+
+/* recv, which lets the kernel close all descriptors that come; or recvmsg while one is awaited,
+ * with room for one. */
+static ssize_t receive(Link *link, size_t room, int flags) {
+  uint8_t *at = link->in.data + link->in.end;
+  if (link->share_step != SHARE_AWAITED) return recv(link->fd, at, room, flags);
+  Control control;
+  struct iovec data = {.iov_base = at, .iov_len = room};
+  struct msghdr message = {.msg_iov = &data,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = CMSG_LEN(sizeof(int))};
+  ssize_t got = recvmsg(link->fd, &message, flags | MSG_CMSG_CLOEXEC);
+  if (got > 0 && message.msg_controllen > 0) keep_descriptor(link, &message);
+  return got;
+}
+
 /* One read, with recv's flags. Returns true when there may be more to read at once. */
 static bool read_once(Link *link, size_t *total, int flags) {
   size_t room = read_room(link);
   if (!buf_reserve(&link->in, room)) {
-    end_reading(link, "more than there is memory for");
+    end_reading(link, NO_MEMORY);
     return false;
   }
-  ssize_t got = recv(link->fd, link->in.data + link->in.end, room, flags);
+  ssize_t got = receive(link, room, flags);
   if (got > 0) {
     link->in.end += (size_t)got;
     *total += (size_t)got;
@@ -136,7 +172,7 @@ Link *link_new(Loop *loop, int from, const LinkEvents *events) {
   link->loop = loop;
   link->events = events;
   link->from = from;
-  link->fd = -1;
+  link->fd = link->passing = -1;
   link->begun = SIZE_MAX;
   link->limits = (LinkLimits){.message = 1 << 28, .high_water = 1 << 23, .queue = 1 << 28};
   list_init(&link->ready_node);
@@ -174,6 +210,7 @@ void link_rollback(Link *link) {
   if (link->begun == SIZE_MAX) return;
   link->out.end = link->out.start + link->begun;
   link->begun = SIZE_MAX;
+  if (link->share) share_rollback(link->share);
 }
 
 /* The link has bytes to write: at the end of the turn, or now when they are many. */
@@ -183,6 +220,93 @@ static void write_soon(Link *link) {
   if (link_queued(link) > WRITE_EARLY) link_flush(link);
 }
 
+uint8_t *link_put_shared(Link *link, size_t size, size_t *offset) {
+  if (!link->share) return NULL;
+  return share_take(link->share, size, link->limits.high_water, offset);
+}
+
+const uint8_t *link_get_shared(const Link *link, size_t offset, size_t size) {
+  return link->share ? share_at(link->share, offset, size) : NULL;
+}
+
+static void end_packet(Link *link, const Packet *packet) {
+  packet_write_header(buf_front(&link->out) + link->begun, packet);
+  link->begun = SIZE_MAX;
+  write_soon(link);
+}
+
+static bool send_share_packet(Link *link) {
+  const Packet packet = {.kind = PACKET_SHARE};
+  if (!link_begin(link)) return false;
+  link->pass_at = link->begun;
+  end_packet(link, &packet);
+  return true;
+}
+
+static void end_passing(Link *link) {
+  if (link->passing >= 0) close(link->passing);
+  link->passing = -1;
+}
+
+/* A large packet went or came: the next ones may have shared memory. Main makes it, so that it need
+ * not trust what a peer calls memory. */
+static void offer_share(Link *link) {
+  if (link->share_step != SHARE_NONE || link->from == FROM_MAIN) return;
+  if (link->fd < 0 || link->ended) return;
+  link->share_step = SHARE_OFFERED;
+  link->offered = share_new(&link->loop->uv, &link->passing);
+  if (link->offered) send_share_packet(link); /* were memory short, there would be no answer */
+}
+
+/* The peer's SHARE: it would have the descriptor; then, that it has mapped it. */
+static void go_on_sharing(Link *link) {
+  if (link->share_step == SHARE_OFFERED && link->offered) {
+    link->share_step = SHARE_PASSED;
+    send_share_packet(link);
+  } else if (link->share_step == SHARE_PASSED) {
+    link->share_step = SHARE_OVER;
+    link->share = link->offered;
+    link->offered = NULL;
+  } else {
+    link_fail(link, "an answer to no offer of shared memory");
+  }
+}
+
+/* Maps what came. Without an answer, main sends nothing that way, nor expects it. */
+static void map_share(Link *link) {
+  Share *share = share_map(&link->loop->uv, link->passing);
+  end_passing(link);
+  link->share_step = SHARE_OVER;
+  if (share && send_share_packet(link)) {
+    link->share = share;
+  } else {
+    share_close(share);
+  }
+}
+
+/* Main's SHARE: it would share memory; then the descriptor. Only in between does the peer look for
+ * descriptors, which makes each read slower. */
+static void answer_share(Link *link) {
+  if (link->share_step == SHARE_NONE) {
+    link->share_step = SHARE_AWAITED;
+    send_share_packet(link);
+  } else if (link->share_step == SHARE_AWAITED && link->passing >= 0) {
+    map_share(link);
+  } else {
+    link_fail(link, "shared memory that is not there");
+  }
+}
+
+/* Names the blocks of shared memory that the packet's strings lie in. False: memory is short. */
+static bool add_blocks(Link *link, Packet *packet) {
+  packet->blocks = share_commit(link->share);
+  if (packet->blocks == 0) return true;
+  uint8_t blocks[PACKET_BLOCKS_SIZE];
+  packet->flags |= PACKET_FLAG_SHARED;
+  packet_write_blocks(blocks, packet);
+  return buf_append(&link->out, blocks, sizeof blocks);
+}
+
 bool link_commit(Link *link, Packet *packet) {
   if (link->ended) {
     link_rollback(link); /* nobody reads it; the end is told by on_end */
@@ -190,9 +314,13 @@ bool link_commit(Link *link, Packet *packet) {
   }
   size_t size = buf_size(&link->out) - link->begun - PACKET_HEADER_SIZE;
   packet->body_size = size - packet->channel_size;
-  packet_write_header(buf_front(&link->out) + link->begun, packet);
-  link->begun = SIZE_MAX;
-  write_soon(link);
+  if (link->share && !add_blocks(link, packet)) {
+    link_rollback(link);
+    end_reading(link, NO_MEMORY);
+    return true;
+  }
+  end_packet(link, packet);
+  if (size >= SHARE_LEAST) offer_share(link);
   if (link_queued(link) <= link->limits.high_water) return true;
   link->over_high_water = true;
   return false;
@@ -207,9 +335,38 @@ bool link_take_queue(Link *link, Link *from) {
   return true;
 }
 
+/* Sends the first bytes beside the descriptor, which is the peer's then. */
+static ssize_t send_passing(Link *link, int flags) {
+  Control control = {0};
+  struct iovec data = {.iov_base = buf_front(&link->out), .iov_len = link_queued(link)};
+  struct msghdr message = {.msg_iov = &data,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control.bytes};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof link->passing);
+  memcpy(CMSG_DATA(header), &link->passing, sizeof link->passing);
+  ssize_t sent = sendmsg(link->fd, &message, flags);
+  if (sent > 0) end_passing(link);
+  return sent;
+}
+
+/* Sends what waits, or what waits in front of a descriptor. */
+static ssize_t send_some(Link *link, int flags) {
+  if (link->share_step != SHARE_PASSED || link->passing < 0) {
+    return send(link->fd, buf_front(&link->out), link_queued(link), flags);
+  }
+  if (link->pass_at == 0) return send_passing(link, flags);
+  ssize_t sent = send(link->fd, buf_front(&link->out), link->pass_at, flags);
+  if (sent > 0) link->pass_at -= (size_t)sent;
+  return sent;
+}
+
 /* One write. Returns true when all is written or the rest is pointless, false when it must wait. */
 static bool write_once(Link *link, int flags) {
-  ssize_t sent = send(link->fd, buf_front(&link->out), link_queued(link), flags | MSG_NOSIGNAL);
+  ssize_t sent = send_some(link, flags | MSG_NOSIGNAL);
   if (sent >= 0) {
     buf_consume(&link->out, (size_t)sent);
     link->written += (uint64_t)sent;
@@ -247,6 +404,9 @@ void link_flush(Link *link) {
 void link_finish_packet(Link *link) {
   buf_consume(&link->in, link->current);
   link->current = 0;
+  if (!link->current_blocks) return;
+  share_release(link->share, link->current_blocks);
+  link->current_blocks = 0;
 }
 
 /* The end, after the last whole packet. A cut-off packet is a fault only of a peer that lives. */
@@ -257,13 +417,28 @@ static void dispatch_end(Link *link) {
   link->events->on_end(link, link->fault);
 }
 
-/* Returns false when there was no whole packet. */
-static bool dispatch_one(Link *link) {
+static void take_packet(Link *link, const Packet *packet) {
+  if (packet->kind != PACKET_SHARE) {
+    link->events->on_packet(link, packet);
+  } else if (link->from == FROM_MAIN) {
+    answer_share(link);
+  } else {
+    go_on_sharing(link);
+  }
+}
+
+/* Returns false when there was no whole packet. One in shared memory, where more may lie than was
+ * sent, ends the round: *count, how many may follow. */
+static bool dispatch_one(Link *link, int *count) {
   Packet packet;
   PacketStatus status = packet_at(link, 0, &packet, &link->current);
   if (status == PACKET_WHOLE) {
-    link->events->on_packet(link, &packet);
+    bool is_large = link->current >= SHARE_LEAST;
+    link->current_blocks = packet.blocks;
+    if (packet.flags & PACKET_FLAG_SHARED) *count = 0;
+    take_packet(link, &packet);
     link_finish_packet(link);
+    if (is_large && !link->closed) offer_share(link);
     return true;
   }
   link->current = 0;
@@ -274,7 +449,7 @@ static bool dispatch_one(Link *link) {
 void link_dispatch(Link *link, int count) {
   link->clogged = is_clogged(link);
   bool more = !link->clogged;
-  while (more && !link->closed && count-- > 0) more = dispatch_one(link);
+  while (more && !link->closed && count-- > 0) more = dispatch_one(link, &count);
   if (link->closed || link->clogged) return;
   if (more) set_ready(link);
   bool has_room = !more || buf_size(&link->in) < READ_AHEAD / 2;
@@ -284,6 +459,7 @@ void link_dispatch(Link *link, int count) {
 void link_fail(Link *link, const char *reason) {
   buf_clear(&link->in);
   link->current = 0;
+  link->current_blocks = 0;
   end_reading(link, reason);
 }
 
@@ -321,7 +497,8 @@ bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset) {
 }
 
 void link_remove(Link *link, size_t offset, const Packet *packet) {
-  size_t size = PACKET_HEADER_SIZE + packet->channel_size + packet->body_size;
+  size_t size = packet_size(packet);
+  if (packet->blocks) share_release(link->share, packet->blocks);
   if (offset == 0) {
     buf_consume(&link->in, size);
     return;
@@ -355,6 +532,9 @@ void link_close(Link *link) {
   list_remove(&link->ready_node);
   list_remove(&link->dirty_node);
   if (link->loop->link == link) link->loop->link = NULL;
+  end_passing(link);
+  share_close(link->share);
+  share_close(link->offered);
   if (link->fd < 0) {
     release(link);
     return;

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "ipc/loop.h"
 #include "ipc/packet.h"
+#include "ipc/share.h"
 
 typedef struct Link Link;
 
@@ -32,6 +33,16 @@ typedef struct LinkLimits {
                       * peer that does not read is not read any more by main */
 } LinkLimits;
 
+/* How far the ends are to share memory: main's go NONE, OFFERED, PASSED, OVER; the peer's NONE,
+ * AWAITED, OVER. */
+typedef enum ShareStep {
+  SHARE_NONE,
+  SHARE_OFFERED, /* the peer has not answered yet */
+  SHARE_PASSED,  /* the descriptor is on its way */
+  SHARE_AWAITED, /* a descriptor may come */
+  SHARE_OVER,
+} ShareStep;
+
 /* Public to loop.c and to the owner, who may read all of it and set `data` and `limits`. */
 struct Link {
   uv_poll_t poll;
@@ -44,11 +55,17 @@ struct Link {
   uint64_t written; /* bytes, in all */
   size_t begun;     /* offset in `out` of a packet that is not committed yet, else SIZE_MAX */
   size_t current;   /* size of the packet at the front of `in` that is being read, else 0 */
-  int from;         /* whose packets are welcome: FROM_MAIN or FROM_PEER */
-  int fd;           /* owned; -1 until link_open and after link_close */
-  int watching;     /* the uv_poll events that are asked for */
-  bool ended;       /* nothing more comes: end of file, or a fault */
-  bool end_told;    /* on_end was called */
+  uint64_t current_blocks; /* of shared memory, that this packet's strings lie in */
+  Share *share;            /* owned; NULL until both ends have mapped it */
+  Share *offered;          /* owned; main's, of which the peer has not said yet that it has it */
+  int passing;    /* owned; a descriptor that goes out, or came in, beside a SHARE packet; or -1 */
+  size_t pass_at; /* where in `out` it goes out */
+  ShareStep share_step;
+  int from;      /* whose packets are welcome: FROM_MAIN or FROM_PEER */
+  int fd;        /* owned; -1 until link_open and after link_close */
+  int watching;  /* the uv_poll events that are asked for */
+  bool ended;    /* nothing more comes: end of file, or a fault */
+  bool end_told; /* on_end was called */
   bool over_high_water;
   bool clogged; /* packets wait until the peer has read */
   bool closed;
@@ -72,6 +89,13 @@ bool link_begin(Link *link);
  * bytes) and its body. The bytes are written at the end of the turn. Returns false when more than
  * the high-water mark waits afterwards. */
 bool link_commit(Link *link, Packet *packet);
+
+/* Room for a large string of the packet that was begun, in memory that the peer sees, at *offset
+ * there. NULL: there is none, and the string goes into the body. */
+uint8_t *link_put_shared(Link *link, size_t size, size_t *offset);
+
+/* The `size` bytes at `offset` that the peer put there, which it may still change; or NULL. */
+const uint8_t *link_get_shared(const Link *link, size_t offset, size_t size);
 
 /* Forgets the packet that was begun; harmless when there is none. */
 void link_rollback(Link *link);

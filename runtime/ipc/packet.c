@@ -6,6 +6,10 @@ static uint32_t read_u32(const uint8_t *in) {
   return (uint32_t)in[0] | (uint32_t)in[1] << 8 | (uint32_t)in[2] << 16 | (uint32_t)in[3] << 24;
 }
 
+static uint64_t read_u64(const uint8_t *in) {
+  return read_u32(in) | (uint64_t)read_u32(in + 4) << 32;
+}
+
 static void write_u32(uint8_t *out, uint32_t value) {
   for (int i = 0; i < 4; i++) out[i] = (uint8_t)(value >> (8 * i));
 }
@@ -38,6 +42,9 @@ static const char *header_fault(const uint8_t *header, int from, size_t size_max
   if (header[5] & ~PACKET_FLAGS) return "a packet with unknown flags";
   if (size > size_max) return "a packet larger than the limit messageSize";
   if (channel_size > size) return "a packet whose channel is longer than the packet";
+  if (header[5] & PACKET_FLAG_SHARED && size - channel_size < PACKET_BLOCKS_SIZE) {
+    return "a packet without the blocks that it shares";
+  }
   return NULL;
 }
 
@@ -60,15 +67,24 @@ PacketStatus packet_read(const uint8_t *bytes, size_t available, int from, size_
       .body = bytes + PACKET_HEADER_SIZE + channel_size,
       .body_size = *size - PACKET_HEADER_SIZE - channel_size,
   };
+  if (packet->flags & PACKET_FLAG_SHARED) {
+    packet->body_size -= PACKET_BLOCKS_SIZE;
+    packet->blocks = read_u64(packet->body + packet->body_size);
+  }
   return PACKET_WHOLE;
 }
 
 void packet_write_header(uint8_t *out, const Packet *packet) {
-  write_u32(out, (uint32_t)(packet->channel_size + packet->body_size));
+  write_u32(out, (uint32_t)(packet_size(packet) - PACKET_HEADER_SIZE));
   out[4] = (uint8_t)packet->kind;
   out[5] = packet->flags;
   out[6] = (uint8_t)packet->channel_size;
   out[7] = (uint8_t)(packet->channel_size >> 8);
   write_u32(out + 8, packet->id);
   write_u32(out + 12, packet->frame);
+}
+
+void packet_write_blocks(uint8_t *out, const Packet *packet) {
+  write_u32(out, (uint32_t)packet->blocks);
+  write_u32(out + 4, (uint32_t)(packet->blocks >> 32));
 }

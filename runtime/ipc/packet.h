@@ -16,7 +16,14 @@ typedef struct Packet {
   size_t channel_size;
   const uint8_t *body;
   size_t body_size;
+  uint64_t blocks; /* of shared memory (ipc/share.h) that the body's strings lie in; bits */
 } Packet;
+
+/* How many bytes the whole packet takes. */
+static inline size_t packet_size(const Packet *packet) {
+  size_t size = PACKET_HEADER_SIZE + packet->channel_size + packet->body_size;
+  return packet->flags & PACKET_FLAG_SHARED ? size + PACKET_BLOCKS_SIZE : size;
+}
 
 /* What packet_read found. */
 typedef enum PacketStatus {
@@ -33,6 +40,9 @@ PacketStatus packet_read(const uint8_t *bytes, size_t available, int from, size_
 
 /* Writes the header of `packet` to the 16 bytes at `out`; the pointers of `packet` are not used. */
 void packet_write_header(uint8_t *out, const Packet *packet);
+
+/* Writes packet->blocks to the 8 bytes at `out`, behind the body of a packet with FLAG_SHARED. */
+void packet_write_blocks(uint8_t *out, const Packet *packet);
 
 /* The kind's name for logs, such as "INVOKE"; "?" for a value that is none. */
 const char *packet_kind_name(unsigned kind);

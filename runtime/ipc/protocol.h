@@ -16,6 +16,7 @@
 enum {
   PROTOCOL_VERSION = 1,
   PACKET_HEADER_SIZE = 16,
+  PACKET_BLOCKS_SIZE = 8,
   PACKET_CHANNEL_MAX = 0xffff,
   QUESTION_ID_MAX = 1 << 20, /* so this many questions may be open at once, each way */
   VALUES_MAX = 1 << 16,      /* of one body: on their way they are on Lua's stack several times */
@@ -33,7 +34,8 @@ enum { FROM_MAIN = 1, FROM_PEER = 2, FROM_BOTH = FROM_MAIN | FROM_PEER };
   X(REPLY, 5, FROM_BOTH)   /* its answer; id: the question's */                                    \
   X(CANCEL, 6, FROM_BOTH)  /* the asker no longer waits; id: the question's */                     \
   X(SYNC, 7, FROM_PEER)    /* a question whose asker blocks; id as for INVOKE */                   \
-  X(SEND_TO, 8, FROM_PEER) /* main passes it on as MESSAGE; id: the receiver's webContents id */
+  X(SEND_TO, 8, FROM_PEER) /* main passes it on as MESSAGE; id: the receiver's webContents id */   \
+  X(SHARE, 9, FROM_BOTH)   /* shared memory: offered, awaited, passed, mapped; each end twice */
 
 typedef enum PacketKind {
 #define X(name, value, from) PACKET_##name = (value),
@@ -45,5 +47,6 @@ enum {
   PACKET_FLAG_ERROR = 1,    /* REPLY: the body is one table that tells the error */
   PACKET_FLAG_INTERNAL = 2, /* the channel is Lunette's own, never an app's */
   PACKET_FLAG_JSON = 4,     /* the body is JSON text, not a clone */
-  PACKET_FLAGS = 7,         /* all of them; any other bit closes the link */
+  PACKET_FLAG_SHARED = 8, /* strings lie in shared memory; behind the body: which blocks, 8 bytes */
+  PACKET_FLAGS = 15,      /* all of them; any other bit closes the link */
 };

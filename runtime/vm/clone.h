@@ -16,11 +16,25 @@ typedef struct CloneContext CloneContext;
 
 enum { CLONE_DEPTH = 1000, CLONE_SIZE = 256 << 20 }; /* the defaults of CloneLimits */
 
+/* Where large strings may lie instead of in the body: memory that both states see. */
+typedef struct CloneShare {
+  void *data;   /* borrowed, passed on to both functions */
+  size_t least; /* bytes of a string that is worth it; more than Lua interns */
+  size_t most;  /* bytes that one message can have there */
+  /* Room for `size` bytes, at *offset there; NULL when there is none. */
+  uint8_t *(*put)(void *data, size_t size, size_t *offset);
+  /* The `size` bytes at `offset`, which the other state may still change; NULL when there are none.
+   */
+  const uint8_t *(*get)(void *data, size_t offset, size_t size);
+} CloneShare;
+
 /* What a message may be. A body is never larger than INT32_MAX bytes, whatever `size` says. Each
  * table inside another takes some 150 bytes of C stack (see clone_write.c) and three Lua slots. */
 typedef struct CloneLimits {
-  size_t size; /* bytes of the body; clone_weight_max of it bounds the memory of its values */
+  size_t size; /* bytes of the body and its strings in shared memory; clone_weight_max of it bounds
+                * the memory of its values */
   int depth;   /* tables inside one another; an argument that is a table has depth 1 */
+  const CloneShare *share; /* borrowed; NULL: all strings lie in the body */
 } CloneLimits;
 
 /* How many bytes of memory, about, the values of a message may take whose size may be `size`. Two

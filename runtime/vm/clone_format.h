@@ -28,6 +28,7 @@ enum {
   TAG_REF = 0xa6,    /* offset varint */
   TAG_PROXY = 0xa7,  /* kind u8, id varint: see CloneHooks */
   TAG_END = 0xa8,    /* the pairs of a table end */
+  TAG_SHARED = 0xa9, /* offset varint, length varint: a string in shared memory: see CloneShare */
   TAG_INT = 0xb0,    /* 8: an integer of tag - TAG_INT + 1 bytes, little-endian, sign-extended */
   TAG_TABLE = 0xc0,  /* 64: the hash code is in the low five bits */
   TABLE_SHARED = 0x20,

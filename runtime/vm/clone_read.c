@@ -34,6 +34,8 @@ typedef struct Reader {
   unsigned key_count;  /* keys that could have had a slot, so far */
   int refs;            /* index of the table of shared tables, or 0 */
   const CloneHooks *hooks;
+  const CloneShare *share;
+  size_t shared_left; /* bytes that the message may still have in shared memory */
   const char *error;
 } Reader;
 
@@ -125,6 +127,23 @@ static inline bool read_bytes(Reader *r, size_t size) {
 static bool read_string(Reader *r) {
   size_t size;
   return read_count(r, &size) && read_bytes(r, size);
+}
+
+/* The other state may write there meanwhile: one copy is made, and only of what is never looked at;
+ * a short string would be hashed before it is copied. */
+static bool read_shared(Reader *r) {
+  uint64_t offset, size;
+  if (!r->share) return fail(r, "an unknown tag");
+  if (!read_varint(r, &offset) || !read_varint(r, &size)) return false;
+  const uint8_t *bytes = NULL;
+  if (size > KEY_LONGEST && size <= r->shared_left) {
+    bytes = r->share->get(r->share->data, (size_t)offset, (size_t)size);
+  }
+  if (!bytes) return fail(r, "a string outside of shared memory");
+  if (!weigh(r, WEIGHT_STRING + (size_t)size)) return false;
+  r->shared_left -= (size_t)size;
+  lua_pushlstring(r->L, (const char *)bytes, (size_t)size);
+  return true;
 }
 
 static bool read_proxy(Reader *r) {
@@ -246,6 +265,7 @@ static bool read_tagged(Reader *r, unsigned tag) {
   case TAG_STRING: return read_string(r);
   case TAG_REF: return read_ref(r);
   case TAG_PROXY: return read_proxy(r);
+  case TAG_SHARED: return read_shared(r);
   default:
     if (tag - TAG_INT < sizeof(lua_Integer)) return read_integer(r, tag - TAG_INT + 1);
     return fail(r, "an unknown tag");
@@ -294,6 +314,13 @@ static bool read_list(Reader *r, size_t *count) {
   return true;
 }
 
+/* How many bytes a message with a body of that size may have in shared memory. */
+static size_t shared_max(const CloneLimits *limits, size_t size) {
+  if (!limits->share) return 0;
+  size_t left = limits->size - size;
+  return left < limits->share->most ? left : limits->share->most;
+}
+
 int clone_read(CloneContext *context, lua_State *L, const uint8_t *data, size_t size,
                const CloneLimits *limits, const CloneHooks *hooks, const char **error) {
   (void)context;
@@ -310,12 +337,14 @@ int clone_read(CloneContext *context, lua_State *L, const uint8_t *data, size_t 
       .stack_ready = base,
       .base = base,
       .hooks = hooks,
+      .share = limits->share,
   };
   size_t count = 0;
   if (size > limits->size || size > INT32_MAX) {
     fail(&r, "larger than the limit (messageSize)");
-  } else if (read_list(&r, &count)) {
-    return (int)count;
+  } else {
+    r.shared_left = shared_max(limits, size);
+    if (read_list(&r, &count)) return (int)count;
   }
   lua_settop(L, base);
   *error = r.error;

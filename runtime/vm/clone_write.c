@@ -19,6 +19,7 @@
 enum {
   GAP_LONGEST = 16, /* more nils than this in a row are not written as holes */
   SIZE_SLACK = 16,  /* every reservation of fixed size is smaller */
+  SHARED_MAX = 11,  /* a tag and two numbers below 2^35: shared memory is never as large */
 };
 
 typedef struct Writer {
@@ -28,6 +29,8 @@ typedef struct Writer {
   uint8_t *start; /* of the body */
   CloneContext *context;
   const CloneHooks *hooks;
+  const CloneShare *share;
+  size_t size_max;   /* bytes that the body may still have, beside what is shared */
   uint64_t proxy_id; /* what the hooks said last */
   uint8_t proxy_kind;
   int slot_count; /* key slots that the reader needs */
@@ -58,7 +61,7 @@ static inline bool weigh(Writer *w, size_t weight) {
 static void take_buffer(Writer *w) {
   size_t used = buf_size(w->out) - w->before;
   size_t room = w->out->capacity - w->out->end;
-  size_t allowed = w->error.size + SIZE_SLACK - used;
+  size_t allowed = w->size_max + SIZE_SLACK - used;
   w->at = w->out->data + w->out->end;
   w->start = w->at - used;
   w->limit = w->at + (room < allowed ? room : allowed);
@@ -67,7 +70,7 @@ static void take_buffer(Writer *w) {
 static uint8_t *make_room(Writer *w, size_t size) {
   size_t used = (size_t)(w->at - w->start);
   w->out->end = (size_t)(w->at - w->out->data);
-  bool fits = used <= w->error.size && size <= w->error.size + SIZE_SLACK - used;
+  bool fits = used <= w->size_max && size <= w->size_max + SIZE_SLACK - used;
   if (fits && buf_reserve(w->out, size)) {
     take_buffer(w);
     return w->at;
@@ -140,17 +143,44 @@ static inline bool write_number(Writer *w, int index) {
   return write_tag(w, TAG_SMALL + (int)value + SMALL_BIAS);
 }
 
-static inline bool write_bytes(Writer *w, const char *bytes, size_t size) {
+static bool write_in_body(Writer *w, const char *bytes, size_t size) {
   uint8_t *at = room(w, size + 1 + VARINT_MAX);
   if (!at || !weigh(w, WEIGHT_STRING + size)) return false;
-  if (size < SHORT_LIMIT) {
-    *at++ = (uint8_t)(TAG_SHORT + size);
-  } else {
-    *at++ = TAG_STRING;
-    at = put_varint(at, size);
-  }
+  *at++ = TAG_STRING;
+  at = put_varint(at, size);
   memcpy(at, bytes, size);
   w->at = at + size;
+  return true;
+}
+
+/* Room in shared memory, if the string is worth it and the message may be as large. */
+static uint8_t *find_place(Writer *w, size_t size, size_t *offset) {
+  const CloneShare *share = w->share;
+  size_t used = (size_t)(w->at - w->start);
+  if (!share || size < share->least || size > w->size_max - used) return NULL;
+  return share->put(share->data, size, offset);
+}
+
+static bool write_long(Writer *w, const char *bytes, size_t size) {
+  size_t offset;
+  uint8_t *place = find_place(w, size, &offset);
+  if (!place) return write_in_body(w, bytes, size);
+  uint8_t *at = room(w, SHARED_MAX);
+  if (!at || !weigh(w, WEIGHT_STRING + size)) return false;
+  memcpy(place, bytes, size);
+  *at++ = TAG_SHARED;
+  w->at = put_varint(put_varint(at, offset), size);
+  w->size_max -= size;
+  return true;
+}
+
+static inline bool write_bytes(Writer *w, const char *bytes, size_t size) {
+  if (size >= SHORT_LIMIT) return write_long(w, bytes, size);
+  uint8_t *at = room(w, size + 1);
+  if (!at || !weigh(w, WEIGHT_STRING + size)) return false;
+  *at = (uint8_t)(TAG_SHORT + size);
+  memcpy(at + 1, bytes, size);
+  w->at = at + 1 + size;
   return true;
 }
 
@@ -328,7 +358,7 @@ static bool write_list(Writer *w, int first, int count) {
     w->error.argument = i + 1;
     if (!write_value(w, first + i, w->error.base)) return false;
     /* room allows a few bytes too many */
-    if ((size_t)(w->at - w->start) > w->error.size) return fail(w, PROBLEM_SIZE);
+    if ((size_t)(w->at - w->start) > w->size_max) return fail(w, PROBLEM_SIZE);
   }
   *w->start = (uint8_t)(w->slot_count | w->shared);
   w->out->end = (size_t)(w->at - w->out->data);
@@ -342,6 +372,7 @@ bool clone_write(CloneContext *context, lua_State *L, int first, int count,
       .L = L,
       .context = context,
       .hooks = hooks,
+      .share = limits->share,
       .out = out,
       .before = buf_size(out),
       .top_max = base + 2 * limits->depth,
@@ -349,7 +380,7 @@ bool clone_write(CloneContext *context, lua_State *L, int first, int count,
       .error = {.what = what, .argument = 1, .base = base, .depth = limits->depth},
   };
   w.weight = clone_weight_max(limits->size);
-  w.error.size = limits->size < INT32_MAX ? limits->size : INT32_MAX;
+  w.size_max = w.error.size = limits->size < INT32_MAX ? limits->size : INT32_MAX;
   if (write_list(&w, first, count)) return true;
   out->end = out->start + w.before;
   clone_push_error(L, &w.error);

@@ -67,19 +67,40 @@ static bool import_value(void *data, lua_State *L, uint64_t id, uint8_t kind) {
 
 static const CloneHooks exporting = {NULL, export_value, import_value};
 
-/* The fields size, depth and hooks of the table at 1. */
+/* What stands for shared memory. */
+enum { SHARED_SIZE = 1000, SHARED_LEAST = 100 };
+static uint8_t shared[SHARED_SIZE];
+static size_t shared_used;
+
+static uint8_t *put_shared(void *data, size_t size, size_t *offset) {
+  (void)data;
+  if (size > SHARED_SIZE - shared_used) return NULL;
+  *offset = shared_used;
+  shared_used += size;
+  return shared + *offset;
+}
+
+static const uint8_t *get_shared(void *data, size_t offset, size_t size) {
+  (void)data;
+  return offset <= SHARED_SIZE && size <= SHARED_SIZE - offset ? shared + offset : NULL;
+}
+
+static const CloneShare sharing = {NULL, SHARED_LEAST, SHARED_SIZE, put_shared, get_shared};
+
+/* The fields size, depth, share and hooks of the table at 1. */
 static CloneLimits check_limits(lua_State *L, const CloneHooks **hooks) {
   lua_getfield(L, 1, "size");
   lua_getfield(L, 1, "depth");
   *hooks = lua_getfield(L, 1, "hooks") != LUA_TNIL ? &exporting : NULL;
   CloneLimits limits = {(size_t)luaL_optinteger(L, -3, CLONE_SIZE),
-                        (int)luaL_optinteger(L, -2, CLONE_DEPTH)};
-  lua_pop(L, 3);
+                        (int)luaL_optinteger(L, -2, CLONE_DEPTH), NULL};
+  if (lua_getfield(L, 1, "share") != LUA_TNIL) limits.share = &sharing;
+  lua_pop(L, 4);
   return limits;
 }
 
-/* encode({size=, depth=, hooks=, what=}, ...): the bytes, or nil and the message. The buffer is
- * one that has bytes in front, some read and some not. */
+/* encode({size=, depth=, share=, hooks=, what=}, ...): the bytes, or nil and the message. The
+ * buffer is one that has bytes in front, some read and some not. */
 static int l_encode(lua_State *L) {
   int top = lua_gettop(L);
   const CloneHooks *hooks;
@@ -98,8 +119,9 @@ static int l_encode(lua_State *L) {
   return ok ? 1 : 2;
 }
 
-/* decode({size=, depth=, hooks=}, bytes): the values, or "malformed" and the reason. Reads from a
- * copy of the very size, so that reading too far is noticed; Lua owns it, as reading may raise. */
+/* decode({size=, depth=, share=, hooks=}, bytes): the values, or "malformed" and the reason. Reads
+ * from a copy of the very size, so that reading too far is noticed; Lua owns it, as reading may
+ * raise. */
 static int l_decode(lua_State *L) {
   size_t size;
   const char *bytes = luaL_checklstring(L, 2, &size);

@@ -219,7 +219,7 @@ static void test_size_limit(lua_State *L) {
 
 /* A stack that is nearly full is a failure like any other. */
 static void test_full_stack(lua_State *L) {
-  CloneLimits limits = {CLONE_SIZE, CLONE_DEPTH};
+  CloneLimits limits = {CLONE_SIZE, CLONE_DEPTH, NULL};
   Buf out = {0};
   int count = LUAI_MAXSTACK - 50;
   bool ok = lua_checkstack(L, count) != 0;
@@ -252,6 +252,44 @@ static void test_hooks(lua_State *L) {
       NULL);
 }
 
+/* ---- large strings in shared memory ---- */
+
+static void test_shared(lua_State *L) {
+  shared_used = 0;
+  run(L,
+      "local options = {share = true}\n"
+      "local small, large = ('s'):rep(99), ('l'):rep(100)\n"
+      "local t = {small, large, [large] = {large .. 'x'}}\n"
+      "local bytes = encode(options, t, large)\n"
+      "check('small strings are in the body', bytes:find(small, 1, true))\n"
+      "check('large ones are not', not bytes:find('ll', 1, true))\n"
+      "local a, b = decode(options, bytes)\n"
+      "check('they arrive', a[1] == small and a[2] == large and b == large)\n"
+      "check('in any place', a[large][1] == large .. 'x')\n"
+      "check('they are unknown elsewhere', decode({}, bytes) == 'malformed')\n"
+      "local huge = ('h'):rep(1000)\n"
+      "bytes = encode(options, huge)\n"
+      "check('without room they are in the body', bytes:find(huge, 1, true))\n"
+      "check('and arrive', decode(options, bytes) == huge)",
+      NULL);
+}
+
+/* What is shared counts as if it stood in the body. */
+static void test_shared_limit(lua_State *L) {
+  shared_used = 0;
+  run(L,
+      "local options, a = {share = true, size = 470}, ('a'):rep(150)\n"
+      "local bytes = encode(options, a, a, a)\n"
+      "check('what fits is sent', bytes and #bytes < 20)\n"
+      "check('and read', decode(options, bytes) == a)\n"
+      "local none, why = encode(options, a, a, a .. ('a'):rep(11))\n"
+      "check('more is refused', not none and why:find('470 bytes', 1, true), why)\n"
+      "check('in the body too', not encode(options, a, a, a, ('s'):rep(20)))\n"
+      "check('what comes is counted', decode({share = true, size = 450 + #bytes - 1}, bytes) == "
+      "'malformed')",
+      NULL);
+}
+
 int main(void) {
   context = clone_context_new();
   lua_State *L = open_state();
@@ -265,6 +303,8 @@ int main(void) {
   test_size_limit(L);
   test_full_stack(L);
   test_hooks(L);
+  test_shared(L);
+  test_shared_limit(L);
   check(lua_gettop(L) == 0, "the stack is empty in the end", NULL);
   lua_close(L);
   check(heap.used == 0, "all memory is freed", NULL);

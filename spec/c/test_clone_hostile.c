@@ -10,6 +10,29 @@ enum {
   BYTES_FREE = 1 << 18, /* and for none: stack, strings of errors */
 };
 
+/* What is read from shared memory lies there, is no more than there is, and is never short. */
+static void test_shared(lua_State *L) {
+  run(L,
+      "local function is_bad(bytes)\n"
+      "  local word, why = decode({share = true}, '\\0' .. bytes)\n"
+      "  local known = why == 'a string outside of shared memory'\n"
+      "  check('not shared', word == 'malformed' and known, why)\n"
+      "end\n"
+      "local function at(offset, size) return '\\xa9' .. varint(offset) .. varint(size) end\n"
+      "check('good', #decode({share = true}, '\\0\\1' .. at(900, 100)) == 100)\n"
+      "check('all of it', #decode({share = true}, '\\0\\1' .. at(0, 1000)) == 1000)\n"
+      "is_bad('\\1' .. at(900, 101))\n"
+      "is_bad('\\1' .. at(0, 1001))\n"
+      "is_bad('\\1' .. at(1001, 41))\n"
+      "is_bad('\\1' .. at(-1, 41))\n"
+      "is_bad('\\1' .. at(-41, 82))\n"
+      "is_bad('\\1' .. at(0, -1))\n"
+      "is_bad('\\1' .. at(0, 40))\n"
+      "is_bad('\\1' .. at(0, 0))\n"
+      "is_bad('\\2' .. at(0, 600) .. at(0, 401))",
+      NULL);
+}
+
 /* Bodies by hand, each with the reason why it is refused. */
 typedef struct Malformed {
   const char *bytes; /* as Lua writes strings */
@@ -262,7 +285,16 @@ int main(void) {
       "  assert(encode({}, table.unpack(values, 1, values.n)))\n"
       "end",
       NULL);
+  run(L,
+      "function varint(n)\n"
+      "  local bytes = {}\n"
+      "  while n < 0 or n > 127 do bytes[#bytes + 1], n = n & 127 | 128, n >> 7 end\n"
+      "  bytes[#bytes + 1] = n\n"
+      "  return string.char(table.unpack(bytes))\n"
+      "end",
+      NULL);
   test_malformed(L);
+  test_shared(L);
   test_depth(L);
   test_many_values(L);
   test_weight(L);

@@ -141,10 +141,10 @@ static PacketStatus read_header(const uint8_t *header, int from, const char **er
 }
 
 static void test_kinds(void) {
-  static const int main_sends[] = {PACKET_BOOT, PACKET_MESSAGE, PACKET_INVOKE, PACKET_REPLY,
-                                   PACKET_CANCEL};
-  static const int peer_sends[] = {PACKET_HELLO,  PACKET_MESSAGE, PACKET_INVOKE, PACKET_REPLY,
-                                   PACKET_CANCEL, PACKET_SYNC,    PACKET_SEND_TO};
+  static const int main_sends[] = {PACKET_BOOT,  PACKET_MESSAGE, PACKET_INVOKE,
+                                   PACKET_REPLY, PACKET_CANCEL,  PACKET_SHARE};
+  static const int peer_sends[] = {PACKET_HELLO,  PACKET_MESSAGE, PACKET_INVOKE,  PACKET_REPLY,
+                                   PACKET_CANCEL, PACKET_SYNC,    PACKET_SEND_TO, PACKET_SHARE};
   for (int kind = 0; kind < 256; kind++) {
     bool main_may = false, peer_may = false;
     for (size_t i = 0; i < sizeof main_sends / sizeof *main_sends; i++) {
@@ -165,7 +165,8 @@ static void test_header(void) {
   const char *error = NULL;
   for (int flags = 0; flags < 256; flags++) {
     uint8_t header[PACKET_HEADER_SIZE] = {[4] = PACKET_MESSAGE, [5] = (uint8_t)flags};
-    CHECK((read_header(header, FROM_PEER, &error) == PACKET_WHOLE) == (flags < 8));
+    bool is_whole = read_header(header, FROM_PEER, &error) == PACKET_WHOLE;
+    CHECK(is_whole == (flags < PACKET_FLAG_SHARED)); /* which needs more than a header */
   }
   uint8_t large[PACKET_HEADER_SIZE] = {0xe8, 3, [4] = PACKET_MESSAGE}; /* 1,000 */
   CHECK(read_header(large, FROM_PEER, &error) == PACKET_MORE);
@@ -231,11 +232,15 @@ typedef struct Fault {
 static const Fault faults[] = {
     {{[4] = 0}, "a packet of a kind that this peer may not send"},
     {{[4] = PACKET_BOOT}, "a packet of a kind that this peer may not send"},
-    {{[4] = 9}, "a packet of a kind that this peer may not send"},
+    {{[4] = 10}, "a packet of a kind that this peer may not send"},
     {{[4] = 255}, "a packet of a kind that this peer may not send"},
-    {{[4] = PACKET_MESSAGE, 8}, "a packet with unknown flags"},
+    {{[4] = PACKET_MESSAGE, 16}, "a packet with unknown flags"},
     {{[4] = PACKET_MESSAGE, 255}, "a packet with unknown flags"},
     {{0, 0, 0, 0x80, PACKET_MESSAGE}, "a packet larger than the limit messageSize"},
+    {{7, 0, 0, 0, PACKET_MESSAGE, PACKET_FLAG_SHARED},
+     "a packet without the blocks that it shares"},
+    {{9, 0, 0, 0, PACKET_MESSAGE, PACKET_FLAG_SHARED, 2},
+     "a packet without the blocks that it shares"},
     {{255, 255, 255, 255, PACKET_MESSAGE}, "a packet larger than the limit messageSize"},
     {{4, 0, 0, 0, PACKET_MESSAGE, 0, 5}, "a packet whose channel is longer than the packet"},
     {{4, 0, 0, 0, PACKET_MESSAGE, 0, 0, 1}, "a packet whose channel is longer than the packet"},

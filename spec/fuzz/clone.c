@@ -11,6 +11,8 @@ enum {
   BYTES_PER_BYTE = 100, /* of Lua's heap, for a byte of a message */
   BYTES_FREE = 1 << 17, /* and for none */
   HEAP_KEPT = 8 << 20,  /* garbage before a collection */
+  SHARED_SIZE = 1 << 12,
+  SHARED_LEAST = 64,
 };
 
 typedef struct Heap {
@@ -57,6 +59,21 @@ static bool import_value(void *data, lua_State *L, uint64_t id, uint8_t kind) {
 
 static const CloneHooks hooks = {NULL, export_value, import_value};
 
+static uint8_t shared[SHARED_SIZE];
+
+static uint8_t *put_shared(void *data, size_t size, size_t *offset) {
+  (void)data;
+  *offset = 0;
+  return size <= SHARED_SIZE ? shared : NULL;
+}
+
+static const uint8_t *get_shared(void *data, size_t offset, size_t size) {
+  (void)data;
+  return offset <= SHARED_SIZE && size <= SHARED_SIZE - offset ? shared + offset : NULL;
+}
+
+static const CloneShare sharing = {NULL, SHARED_LEAST, SHARED_SIZE, put_shared, get_shared};
+
 /* Writes the values from stack index 2 on, and reads that. */
 static void write_again(lua_State *L, const Input *input, int count) {
   static Buf out;
@@ -80,7 +97,7 @@ static int read_input(lua_State *L) {
   int count =
       clone_read(context, L, input->bytes, input->size, &input->limits, input->hooks, &error);
   lua_gc(L, LUA_GCRESTART);
-  REQUIRE(heap.peak - before <= BYTES_FREE + BYTES_PER_BYTE * input->size);
+  REQUIRE(heap.peak - before <= BYTES_FREE + SHARED_SIZE + BYTES_PER_BYTE * input->size);
   REQUIRE(lua_gettop(L) == 1 + (count < 0 ? 0 : count));
   REQUIRE((count < 0) == (error != NULL));
   if (count >= 0) write_again(L, input, count);
@@ -102,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
       .limits = {.size = data[0] & 2 ? 64 : CLONE_SIZE, .depth = data[0] & 4 ? 3 : CLONE_DEPTH},
       .hooks = data[0] & 1 ? &hooks : NULL,
   };
+  if (data[0] & 8) input.limits.share = &sharing;
   lua_pushcfunction(state, read_input);
   lua_pushlightuserdata(state, &input);
   if (lua_pcall(state, 1, 0, 0) != LUA_OK) require_no_error(state, __FILE__, __LINE__);

@@ -39,12 +39,15 @@ end
 bodies.proxy = "\0\1\xa7\1\1"
 bodies.empty_tables = "\0\1\xc0\x40" .. ("\xc0\0"):rep(64)
 bodies.shared_tables = "\x80\1\xc0\x40" .. ("\xe0\0"):rep(64)
+bodies.string_shared = "\0\2\xa9\0\x41\xa9\xbf\x1f\x41"
 bodies.slots = "\0\1\xc6\0\x41a\1\xa8" .. ("x"):rep(64)
 
 for name, body in pairs(bodies) do
   write("clone", name, "\0" .. body)
   write("clone", name .. "_hooks", "\1" .. body)
 end
+
+write("clone", "string_sharing", "\8" .. bodies.string_shared)
 
 local texts <const> = {
   scalars = '[null,true,false,0,-1,1.5,1e5,-0.0,9007199254740992,"text"]',
@@ -86,6 +89,8 @@ local sessions <const> = {
   sync = packet(wire.SYNC, 1, "a", 0, wire.body(1)) .. packet(wire.SYNC, 2, "b"),
   send_to = packet(wire.SEND_TO, 1, "x", 0, wire.body(1)),
   answered_sync = packet(wire.MESSAGE, 0, "a") .. packet(wire.REPLY, 4, "", 0, wire.body(7)),
+  share = packet(wire.SHARE, 0, "") .. packet(wire.SHARE, 0, ""),
+  sharing = packet(wire.MESSAGE, 0, "a", wire.SHARED, wire.body(1) .. ("\1"):rep(8)),
   lies = wire.packet(wire.MESSAGE, { channel = "a", size = 1 << 20 }),
 }
 for name, packets in pairs(sessions) do

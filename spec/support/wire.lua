@@ -6,7 +6,8 @@ local clone = import "core.clone"
 
 local M = {
   HELLO = 1, BOOT = 2, MESSAGE = 3, INVOKE = 4, REPLY = 5, CANCEL = 6, SYNC = 7, SEND_TO = 8,
-  ERROR = 1, INTERNAL = 2, JSON = 4,
+  SHARE = 9,
+  ERROR = 1, INTERNAL = 2, JSON = 4, SHARED = 8,
   --- Descriptor of a renderer's link.
   LINK_FD = 3,
 }

@@ -65,13 +65,13 @@ end
 
 describe("a hostile peer", function()
   it("that sends a kind which it may not send loses its link", function()
-    for _, kind in ipairs { "0", "9", "255", "wire.BOOT" } do
+    for _, kind in ipairs { "0", "10", "255", "wire.BOOT" } do
       expect_refused("a packet of a kind that this peer may not send", kind)
     end
   end)
 
   it("that sends unknown flags loses its link", function()
-    expect_refused("a packet with unknown flags", "wire.MESSAGE", "flags = 8")
+    expect_refused("a packet with unknown flags", "wire.MESSAGE", "flags = 16")
     expect_refused("a packet with unknown flags", "wire.INVOKE", "flags = 128")
   end)
 
@@ -124,6 +124,31 @@ describe("a hostile peer", function()
     end
     local body = [=[flags = wire.JSON, body = "[[" .. ("[],"):rep(200000) .. "0]]"]=]
     expect_fault(fault, packet:format("MESSAGE", body), nil, limits)
+  end)
+
+  it("that speaks of shared memory which is not there loses its link", function()
+    local blocks = "flags = wire.SHARED, body = ('\\1'):rep(8)"
+    expect_refused("a packet in shared memory that is not there", "wire.MESSAGE", blocks)
+    local fault = "a packet without the blocks that it shares"
+    expect_refused(fault, "wire.MESSAGE", "flags = wire.SHARED, body = '7 bytes'")
+    expect_refused("an answer to no offer of shared memory", "wire.SHARE")
+    expect_refused("a string outside of shared memory", "wire.MESSAGE", [[body = "\0\1\xa9\0\100"]])
+  end)
+
+  it("that lies about strings in shared memory loses its link", function()
+    local share = [[
+      for _ = 1, 4 do ipc.invoke("size", ("x"):rep(1 << 20)):await() end
+    ]]
+    local fault = "a string outside of shared memory"
+    for _, string in ipairs {
+      [[\0\1\xa9\xff\xff\xff\xff\x7f\xff\1]], [[\0\1\xa9\0\40]], [[\0\1\xa9\0\x81\x80\x80\4]],
+    } do
+      local packet = 'write(wire.packet(wire.MESSAGE, { channel = "z", body = "%s" }))'
+      expect_fault(fault, share .. packet:format(string), [[
+        ipcMain.handle("size", function(_, text) return #text end)
+        ipcMain.on("z", function() say "a packet came" end)
+      ]])
+    end
   end)
 
   it("that greets once more loses its link", function()
