@@ -136,6 +136,15 @@ static ChildBox *push_box(lua_State *L, int index) {
   return box;
 }
 
+/* The field of the options at `index`, or 0. */
+static unsigned check_descriptors(lua_State *L, int index) {
+  lua_getfield(L, index, "descriptors");
+  lua_Integer count = luaL_optinteger(L, -1, 0);
+  luaL_argcheck(L, count >= 0 && count <= INT_MAX, index, "descriptors: number expected");
+  lua_pop(L, 1);
+  return (unsigned)count;
+}
+
 /* The box is on top; what its start came to. */
 static int push_started(lua_State *L, ChildBox *box, int error, const char *path, int link_fd) {
   if (error < 0) {
@@ -146,15 +155,17 @@ static int push_started(lua_State *L, ChildBox *box, int error, const char *path
   return 2;
 }
 
-/* spawn{path=, args=, env=, on_exit=}: starts the executable with the arguments (a list of strings,
- * without the program's name) and the environment's additions (a list of "NAME=value"). Returns the
- * child and the descriptor of our end of its link, which is the caller's; or nil, message, name.
- * on_exit(reason, code or signal, pid) is called once, unless close() was before it. */
+/* spawn{path=, args=, env=, on_exit=, descriptors=}: starts the executable with the arguments (a
+ * list of strings, without the program's name) and the environment's additions (a list of
+ * "NAME=value"). Returns the child and the descriptor of our end of its link, which is the
+ * caller's; or nil, message, name. on_exit(reason, code or signal, pid) is called once, unless
+ * close() was before it. */
 static int l_spawn(lua_State *L) {
   lua_settop(L, 1);
   ChildOptions options = check_options(L, 1);
   ChildBox *box = push_box(L, 1);
   options.data = box;
+  options.descriptors = check_descriptors(L, 1);
   int link_fd = -1;
   int error = child_spawn(&box->state->loop->uv, &options, &box->child, &link_fd);
   return push_started(L, box, error, options.path, link_fd);
@@ -173,14 +184,15 @@ static int l_zygote(lua_State *L) {
   return error < 0 ? push_failure(L, error, options.path) : 1;
 }
 
-/* zygote:spawn{on_exit=}: as core.child.spawn, a renderer that is forked from the zygote. Its pid()
- * is 0 until the zygote has answered. */
+/* zygote:spawn{on_exit=, descriptors=}: as core.child.spawn, a renderer that is forked from the
+ * zygote. Its pid() is 0 until the zygote has answered. */
 static int l_zygote_spawn(lua_State *L) {
   Zygote *zygote = *check_zygote(L);
   luaL_checktype(L, 2, LUA_TTABLE);
   luaL_argcheck(L, zygote, 1, "the zygote was closed");
   ChildBox *box = push_box(L, 2);
   ChildOptions options = {.on_exit = on_child_exit, .data = box};
+  options.descriptors = check_descriptors(L, 2);
   int link_fd = -1;
   int error = zygote_spawn(zygote, &options, &box->child, &link_fd);
   return push_started(L, box, error, NULL, link_fd);

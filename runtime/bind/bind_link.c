@@ -125,7 +125,10 @@ static int l_new(lua_State *L) {
   for (int i = 3; i <= 1 + BOX_GIVEN; i++) luaL_checktype(L, i, LUA_TTABLE);
   lua_settop(L, 1 + BOX_GIVEN);
   LinkBox *box = lua_newuserdatauv(L, sizeof *box, BOX_VALUES);
-  *box = (LinkBox){.state = state_from(L), .questions_max = QUESTION_ID_MAX, .self = LUA_NOREF};
+  *box = (LinkBox){.state = state_from(L),
+                   .questions_max = QUESTION_ID_MAX,
+                   .depth_max = LINK_DEPTH_MAX,
+                   .self = LUA_NOREF};
   luaL_setmetatable(L, LINK);
   for (int i = BOX_OWNER; i <= BOX_GIVEN; i++) {
     lua_pushvalue(L, i + 1);
@@ -214,18 +217,21 @@ static void read_limit(lua_State *L, const char *name, size_t *limit, size_t mos
   lua_pop(L, 1);
 }
 
-/* limits{messageSize=, highWaterMark=, queueSize=, openInvokes=}: sets those that are given: bytes,
- * but for the last, which is a number. */
+/* limits{messageSize=, highWaterMark=, queueSize=, backlog=, openInvokes=, depth=}: sets those that
+ * are given: bytes, but for the last two, which are numbers. */
 static int l_limits(lua_State *L) {
   LinkLimits *limits = &check_link(L)->limits;
   LinkBox *box = lua_touserdata(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
-  size_t questions = box->questions_max;
+  size_t questions = box->questions_max, depth = (size_t)box->depth_max;
   read_limit(L, "messageSize", &limits->message, INT32_MAX);
   read_limit(L, "highWaterMark", &limits->high_water, SIZE_MAX);
   read_limit(L, "queueSize", &limits->queue, SIZE_MAX);
+  read_limit(L, "backlog", &limits->backlog, INT32_MAX);
+  read_limit(L, "depth", &depth, LINK_DEPTH_MAX);
   read_limit(L, "openInvokes", &questions, QUESTION_ID_MAX);
   box->questions_max = (uint32_t)questions;
+  box->depth_max = (int)depth;
   return 0;
 }
 

@@ -34,6 +34,7 @@ typedef struct LinkBox {
   State *state;
   Numbers numbers;        /* of the questions that we ask */
   uint32_t questions_max; /* that may be open at once, each way: the largest number */
+  int depth_max;          /* of the app's messages: tables inside one another */
   int self;               /* reference */
   bool greeted;           /* the other side may send what it likes; routes are set */
   bool decoding;          /* a packet's bytes, in the link's buffer, are being read */
@@ -46,6 +47,9 @@ enum { LINK_DEPTH_MAX = 1000 };
 /* The userdata at index 1, whatever it has become; raises for anything else. The calling function's
  * first upvalue is the metatable: one comparison instead of a look-up by name. */
 LinkBox *link_box_check(lua_State *L);
+
+/* What the packet's body may be: the runtime's own, and errors, have more room than the app's. */
+CloneLimits link_box_limits(const LinkBox *box, const Packet *packet);
 
 /* Pushes the callback of that name and the owner, for the box at absolute index `box`.
  * [-0, +2, m] */

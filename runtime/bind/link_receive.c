@@ -11,15 +11,10 @@
 /* The stack of a task that runs a function of the app's. */
 enum { TASK_BOX = 1, TASK_CATCH, TASK_FUNCTION, TASK_EVENT };
 
-/* What is read may always be as large as the peer's own packets. */
-static CloneLimits read_limits(const LinkBox *box) {
-  size_t size = box->link->limits.message + LINK_OWN_ROOM;
-  return (CloneLimits){.size = size, .depth = LINK_DEPTH_MAX, .share = &box->share};
-}
-
 static int read_clone(lua_State *L, LinkBox *box, const Packet *packet) {
   if (packet->body_size == 0) return 0;
-  CloneLimits limits = read_limits(box);
+  CloneLimits limits = link_box_limits(box, packet);
+  limits.size = box->link->limits.message + LINK_OWN_ROOM; /* the sender knows which these are */
   const char *error = NULL;
   box->decoding = true;
   int count =
@@ -35,6 +30,11 @@ static int read_json(lua_State *L, int index, LinkBox *box, const Packet *packet
   size_t weight_max = clone_weight_max(box->link->limits.message);
   if (!json_weight_fits((const char *)packet->body, packet->body_size, weight_max)) {
     link_fail(box->link, "values that take too much memory (limit messageSize)");
+    return -1;
+  }
+  const char *text = (const char *)packet->body;
+  if (!json_depth_fits(text, packet->body_size, link_box_limits(box, packet).depth)) {
+    link_fail(box->link, "tables inside one another beyond the limit depth");
     return -1;
   }
   link_box_callback(L, index, "decode");

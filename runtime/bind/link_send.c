@@ -16,10 +16,11 @@ static bool is_always_taken(const Packet *packet) {
          (packet->flags & PACKET_FLAG_INTERNAL);
 }
 
-static CloneLimits write_limits(const LinkBox *box, const Packet *packet) {
+CloneLimits link_box_limits(const LinkBox *box, const Packet *packet) {
   bool own = packet->flags & (PACKET_FLAG_INTERNAL | PACKET_FLAG_ERROR);
   size_t size = box->link->limits.message + (own ? LINK_OWN_ROOM : 0);
-  return (CloneLimits){.size = size, .depth = LINK_DEPTH_MAX, .share = &box->share};
+  int depth = own ? LINK_DEPTH_MAX : box->depth_max;
+  return (CloneLimits){.size = size, .depth = depth, .share = &box->share};
 }
 
 static const char *name_of_values(const Packet *packet) {
@@ -69,9 +70,15 @@ static bool write_json(lua_State *L, LinkBox *box, const Packet *packet) {
   Link *link = box->link;
   size_t size;
   const char *text = lua_tolstring(L, -1, &size);
-  if (size > write_limits(box, packet).size) {
+  CloneLimits limits = link_box_limits(box, packet);
+  if (size > limits.size) {
     lua_pushfstring(L, "could not encode: larger than %I bytes (limit messageSize)",
                     (lua_Integer)link->limits.message);
+    return false;
+  }
+  if (!json_depth_fits(text, size, limits.depth)) {
+    lua_pushfstring(L, "could not encode: nested deeper than %d tables (limit depth)",
+                    limits.depth);
     return false;
   }
   if (!json_weight_fits(text, size, clone_weight_max(link->limits.message))) {
@@ -89,7 +96,7 @@ static bool write_json(lua_State *L, LinkBox *box, const Packet *packet) {
 static bool write_values(lua_State *L, LinkBox *box, const Packet *packet, int first, int count) {
   if (packet->flags & PACKET_FLAG_JSON) return write_json(L, box, packet);
   if (count == 0) return true;
-  CloneLimits limits = write_limits(box, packet);
+  CloneLimits limits = link_box_limits(box, packet);
   return clone_write(box->state->clone, L, first, count, &limits, NULL, name_of_values(packet),
                      &box->link->out);
 }

@@ -21,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -33,7 +34,8 @@ struct Child {
   uv_poll_t watcher;
   int fd; /* owned; a pidfd; -1 before the start was told and after the end */
   pid_t pid;
-  int early_signal; /* for a child that is only expected: what to send it when it is there */
+  int early_signal;     /* for a child that is only expected: what to send it when it is there */
+  unsigned descriptors; /* as in the options */
   void (*on_exit)(Child *child, ChildExit how); /* NULL once closed by the owner */
   void *data;                                   /* borrowed */
 };
@@ -201,7 +203,14 @@ static int open_pidfd(pid_t pid) {
   return fd < 0 ? -errno : fd;
 }
 
+/* From outside, as the child's own sandbox may keep it from limiting itself. */
+static void limit_descriptors(const Child *child) {
+  struct rlimit limit = {.rlim_cur = child->descriptors, .rlim_max = child->descriptors};
+  if (child->descriptors > 0) prlimit(child->pid, RLIMIT_NOFILE, &limit, NULL);
+}
+
 static int watch(Child *child, uv_loop_t *loop) {
+  limit_descriptors(child);
   int fd = open_pidfd(child->pid);
   if (fd < 0) return fd;
   int error = uv_poll_init(loop, &child->watcher, fd);
@@ -232,6 +241,7 @@ int child_spawn(uv_loop_t *loop, const ChildOptions *options, Child **out, int *
   }
   child->on_exit = options->on_exit;
   child->data = options->data;
+  child->descriptors = options->descriptors;
   error = -start_linked(&child->pid, options, pair[1]);
   close(pair[1]);
   if (error == 0) {
@@ -256,6 +266,7 @@ Child *child_expect(const ChildOptions *options) {
   child->fd = -1;
   child->on_exit = options->on_exit;
   child->data = options->data;
+  child->descriptors = options->descriptors;
   return child;
 }
 

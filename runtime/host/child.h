@@ -29,6 +29,7 @@ typedef struct ChildOptions {
   char *const *env;  /* "NAME=value" on top of our own environment, ends with NULL; or NULL */
   void (*on_exit)(Child *child, ChildExit how); /* called once; `child` is void afterwards */
   void *data;                                   /* the owner's: child_data */
+  unsigned descriptors; /* one more than the largest that it may open; 0: as the system has it */
 } ChildOptions;
 
 /* Starts a process and watches it. Its descriptors are: 0 /dev/null, 1 and 2 ours, CHILD_LINK_FD
@@ -40,7 +41,7 @@ int child_spawn(uv_loop_t *loop, const ChildOptions *options, Child **out, int *
 
 /* The same in two steps, for a process that somebody else starts as our child (host/zygote.h): a
  * Child without its process, which child_found or child_lost must follow. Of the options it uses
- * on_exit and data. NULL when memory is short. */
+ * on_exit, data and descriptors. NULL when memory is short. */
 Child *child_expect(const ChildOptions *options);
 
 /* The expected child is this process: watches it from now on. */

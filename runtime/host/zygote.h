@@ -12,7 +12,8 @@ typedef struct Zygote Zygote;
  * It does not keep the loop alive. Returns 0 or a negative libuv code. */
 int zygote_open(uv_loop_t *loop, const char *path, char *const *argv, Zygote **out);
 
-/* Asks for a renderer, as child_spawn starts one; of the options it uses on_exit and data. The
+/* Asks for a renderer, as child_spawn starts one; of the options it uses what
+ * child_expect does. The
  * child is this process's own; its number is known, and child_pid tells it, a little later. Returns
  * 0 or a negative code, UV_EPIPE once the zygote has gone. */
 int zygote_spawn(Zygote *zygote, const ChildOptions *options, Child **out, int *link_fd);

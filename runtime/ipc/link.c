@@ -15,10 +15,9 @@
 #include <unistd.h>
 
 enum {
-  READ_SIZE = 1 << 16,     /* asked for in one system call, unless a larger packet is under way */
-  READ_PER_TURN = 1 << 20, /* of one link, so that the others are read too */
-  READ_AHEAD = 1 << 18,    /* undispatched bytes beyond which reading stops */
-  WRITE_EARLY = 1 << 18,   /* waiting bytes beyond which a write does not wait for the turn's end */
+  READ_SIZE = 1 << 16,   /* asked for in one system call, unless a larger packet is under way */
+  BACKLOGS_PER_TURN = 4, /* that are read of one link, so that the others are read too */
+  WRITE_EARLY = 1 << 18, /* waiting bytes beyond which a write does not wait for the turn's end */
 };
 
 static const char NO_MEMORY[] = "more than there is memory for";
@@ -123,13 +122,13 @@ static bool read_once(Link *link, size_t *total, int flags) {
 }
 
 static void read_some(Link *link) {
-  size_t total = 0;
-  while (total < READ_PER_TURN && read_once(link, &total, MSG_DONTWAIT)) continue;
+  size_t total = 0, most = link->limits.backlog * BACKLOGS_PER_TURN;
+  while (total < most && read_once(link, &total, MSG_DONTWAIT)) continue;
   if (total > 0) set_ready(link);
   Packet packet;
   size_t size;
-  bool backlog =
-      buf_size(&link->in) > READ_AHEAD && packet_at(link, 0, &packet, &size) == PACKET_WHOLE;
+  bool backlog = buf_size(&link->in) > link->limits.backlog &&
+                 packet_at(link, 0, &packet, &size) == PACKET_WHOLE;
   if (backlog) watch(link, link->watching & ~UV_READABLE);
 }
 
@@ -174,7 +173,8 @@ Link *link_new(Loop *loop, int from, const LinkEvents *events) {
   link->from = from;
   link->fd = link->passing = -1;
   link->begun = SIZE_MAX;
-  link->limits = (LinkLimits){.message = 1 << 28, .high_water = 1 << 23, .queue = 1 << 28};
+  link->limits =
+      (LinkLimits){.message = 1 << 28, .high_water = 1 << 23, .backlog = 1 << 18, .queue = 1 << 28};
   list_init(&link->ready_node);
   list_init(&link->dirty_node);
   return link;
@@ -452,7 +452,7 @@ void link_dispatch(Link *link, int count) {
   while (more && !link->closed && count-- > 0) more = dispatch_one(link, &count);
   if (link->closed || link->clogged) return;
   if (more) set_ready(link);
-  bool has_room = !more || buf_size(&link->in) < READ_AHEAD / 2;
+  bool has_room = !more || buf_size(&link->in) <= link->limits.backlog / 2;
   if (has_room && !link->ended) watch(link, link->watching | UV_READABLE);
 }
 

@@ -29,6 +29,7 @@ enum { LINK_OWN_ROOM = 1 << 16 };
 typedef struct LinkLimits {
   size_t message;    /* a packet's body, both ways; INT32_MAX at most */
   size_t high_water; /* waiting for a slow reader: beyond it, link_commit says false */
+  size_t backlog;    /* undispatched, beyond which nothing more is read */
   size_t queue;      /* waiting for a slow reader: beyond it, the owner accepts nothing more, and a
                       * peer that does not read is not read any more by main */
 } LinkLimits;

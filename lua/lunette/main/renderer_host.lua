@@ -61,9 +61,9 @@ end
 
 -- A sandboxed renderer is forked from the zygote. Any other is a program of its own: it sees the
 -- environment and the working directory that main has now.
-local function spawn(is_sandboxed, on_exit)
+local function spawn(is_sandboxed, descriptors, on_exit)
   local forker = is_sandboxed and zygote.get()
-  if forker then return forker:spawn { on_exit = on_exit } end
+  if forker then return forker:spawn { on_exit = on_exit, descriptors = descriptors } end
   return core_child.spawn {
     path = core_os.exec_path(),
     args = {
@@ -71,6 +71,7 @@ local function spawn(is_sandboxed, on_exit)
       tostring(core_os.pid()),
     },
     on_exit = on_exit,
+    descriptors = descriptors,
   }
 end
 
@@ -81,7 +82,7 @@ end
 
 local function launch(self, peer, boot)
   oom_kills.begin()
-  local child, fd = spawn(boot.sandbox, function(reason, code)
+  local child, fd = spawn(boot.sandbox, boot.limits.descriptors, function(reason, code)
     process_ended(self, reason, code)
   end)
   if not child then return nil, fd end

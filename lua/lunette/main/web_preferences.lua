@@ -20,9 +20,25 @@ M.fields = {
       messageSize = { "positive integer" },
       highWaterMark = { "positive integer" },
       queueSize = { "positive integer" },
+      backlog = { "positive integer" },
+      depth = { "positive integer" },
+      openInvokes = { "positive integer" },
+      descriptors = { "positive integer" },
     },
   },
 }
+
+-- What the runtime's own data structures end at.
+local MOST <const> = {
+  messageSize = 0x7fffffff,
+  backlog = 0x7fffffff,
+  depth = 1000,
+  openInvokes = 1 << 20,
+  descriptors = 0x7fffffff,
+}
+
+-- The defaults that a memory limit makes smaller: what could not be received is not sent.
+local MESSAGE_SIZE <const>, QUEUE_SIZE <const>, HIGH_WATER_MARK <const> = 1 << 28, 1 << 28, 1 << 23
 
 local NOT_YET = {
   { "webviewTag", "webPreferences.webviewTag is not supported by this version" },
@@ -46,12 +62,29 @@ local function check_arguments(list, level)
   end
 end
 
+local function check_limits(limits, level)
+  for name, most in pairs(MOST) do
+    if (limits[name] or 0) > most then
+      local text = "webPreferences.limits.%s must be at most %d, got %d"
+      error(text:format(name, most, limits[name]), level + 1)
+    end
+  end
+end
+
+local function fit_into_memory(limits, memory)
+  limits.messageSize = limits.messageSize or math.min(MESSAGE_SIZE, memory)
+  limits.queueSize = limits.queueSize or math.min(QUEUE_SIZE, memory)
+  limits.highWaterMark = limits.highWaterMark or math.min(HIGH_WATER_MARK, limits.queueSize)
+end
+
 --- Fills in the defaults that depend on other fields. `preferences` were checked already.
 ---@param preferences table changed in place
 ---@param level integer of the user's call, as for `error`
 function M.complete(preferences, level)
   refuse_what_is_missing(preferences, level + 1)
   check_arguments(preferences.additionalArguments, level + 1)
+  check_limits(preferences.limits, level + 1)
+  if preferences.memoryLimit then fit_into_memory(preferences.limits, preferences.memoryLimit) end
   if preferences.contextIsolation == nil then
     preferences.contextIsolation = preferences.preload ~= nil
   end

@@ -1,0 +1,184 @@
+-- SPDX-License-Identifier: MIT
+-- webPreferences.limits: what each of them sets, on both sides, and what says so.
+local ipc = require "spec.support.ipc"
+
+describe("limits.depth", function()
+  it("bounds the app's messages both ways, in each codec", function()
+    for codec, what in pairs { clone = "could not clone %s 1", json = "could not encode" } do
+      local output = ipc.output {
+        preferences = ("{ limits = { depth = 2 }, codec = %q }"):format(codec),
+        main = [[
+          local contents
+          ipcMain.handle("echo", function(event, ...) contents = event.sender return ... end)
+          ipcMain.handle("deep", function() return { { {} } } end)
+          ipcMain.on("main", function()
+            say(select(2, pcall(contents.send, contents, "x", { { {} } })))
+            contents:send("x", { { "two" } })
+          end)
+        ]],
+        page = [[
+          say(ipc.invoke("echo", { { 7 } }):await()[1][1])
+          for _, verb in ipairs { "send", "invoke", "sendSync" } do
+            say(select(2, pcall(ipc[verb], "echo", { { {} } })))
+          end
+          say(ipc.invoke("deep"):pawait())
+          ipc.on("x", function(_, value) say(value[1][1]) quit() end)
+          ipc.send "main"
+        ]],
+      }
+      local text = ": nested deeper than 2 tables (limit depth)"
+      local argument = ("%q\n"):format(what:format "argument" .. text)
+      assert.equal("7\n" .. argument:rep(3) .. "false Error invoking remote method 'deep': "
+        .. what:format "result" .. text .. "\n" .. argument .. '"two"\n', output, codec)
+    end
+  end)
+
+  it("is not for what the runtime itself sends", function()
+    local output = ipc.output {
+      preferences = "{ limits = { depth = 1 }, preload = 'preload.lua' }",
+      main = [[
+        ipcMain.handle("raise", function() error { message = "no", more = { list = { 1 } } } end)
+      ]],
+      page = "",
+      files = { ["preload.lua"] = [[
+        local _, err = ipc.invoke("raise"):pawait()
+        say(err, err.more.list[1])
+        quit()
+      ]] },
+    }
+    assert.equal("Error invoking remote method 'raise': no 1\n", output)
+  end)
+end)
+
+describe("limits.openInvokes", function()
+  local TEXT <const> = "3 questions wait for their answers already (limit openInvokes)"
+
+  it("bounds what a page may ask at once, and not what it asks in all", function()
+    local output = ipc.output {
+      preferences = "{ limits = { openInvokes = 3 } }",
+      main = [[
+        local answer = {}
+        ipcMain.handle("wait", function()
+          return lunette.Promise.new(function(resolve) answer[#answer + 1] = resolve end)
+        end)
+        ipcMain.on("answer", function() table.remove(answer, 1)("answered") end)
+      ]],
+      page = [[
+        local first = ipc.invoke("wait")
+        ipc.invoke("wait") ipc.invoke("wait")
+        say(select(2, pcall(ipc.invoke, "wait")))
+        say(select(2, pcall(ipc.sendSync, "wait")))
+        ipc.send "answer"
+        say(first:await())
+        say(ipc.invoke("wait"):status())
+        quit()
+      ]],
+    }
+    assert.equal(('%q\n%q\n"answered"\n"pending"\n'):format(TEXT, TEXT), output)
+  end)
+
+  it("bounds what main may ask a page", function()
+    local output = ipc.output {
+      preferences = "{ limits = { openInvokes = 3 } }",
+      main = [[
+        local win, load = open()
+        load:await()
+        local contents = win.webContents
+        for _ = 1, 3 do contents:invoke("wait"):catch(function() end) end
+        say(select(2, pcall(contents.invoke, contents, "wait")))
+        quit()
+      ]],
+      page = [[ ipc.handle("wait", function() lunette.sleep(1e9) end) ]],
+    }
+    assert.equal(("%q\n"):format(TEXT), output)
+  end)
+end)
+
+describe("limits.descriptors", function()
+  it("bounds what a page without a sandbox may open", function()
+    local output = ipc.output {
+      preferences = "{ sandbox = false, limits = { descriptors = 40 } }",
+      page = [[
+        local files, failure = {}, nil
+        repeat
+          local file, err = io.open "/dev/null"
+          files[#files + 1], failure = file, err
+        until not file
+        say(#files < 40 and #files > 10, failure)
+        quit()
+      ]],
+    }
+    assert.equal('true "/dev/null: Too many open files"\n', output)
+  end)
+
+  it("bounds a sandboxed page's process, too", function()
+    local output = ipc.output {
+      main = [[
+        local win, load = open("page.lua", { limits = { descriptors = 40 } })
+        load:await()
+        local file = io.open(("/proc/%d/limits"):format(win.webContents:getOSProcessId()))
+        say(file:read("a"):match "Max open files%s+(%d+)%s+(%d+)")
+        quit()
+      ]],
+    }
+    assert.equal('"40" "40"\n', output)
+  end)
+end)
+
+describe("limits.messageSize and queueSize", function()
+  it("are no larger than the memory of the page, unless they are set", function()
+    local output = ipc.output {
+      main = [[
+        opened = true
+        app.whenReady():await()
+        local function try(limits, size)
+          local preferences = { memoryLimit = 4 << 20, limits = limits }
+          local contents = BrowserWindow.new { webPreferences = preferences }.webContents
+          local text = ("x"):rep(size)
+          say(select(2, pcall(contents.send, contents, "x", text)))
+          while pcall(contents.send, contents, "x", ("x"):rep(1 << 20)) do end
+          say(select(2, pcall(contents.send, contents, "x")))
+        end
+        try(nil, 5 << 20)
+        try({ messageSize = 6 << 20, queueSize = 7 << 20 }, 5 << 20)
+        quit()
+      ]],
+    }
+    local size = "could not clone argument 1: larger than 4194304 bytes (limit messageSize)"
+    local queue = "more than %d bytes wait for the receiver already (limit queueSize)"
+    assert.equal(('%q\n%q\ntrue\n%q\n'):format(size, queue:format(4 << 20), queue:format(7 << 20)),
+      output)
+  end)
+end)
+
+describe("a limit", function()
+  it("cannot be set beyond what the runtime can do", function()
+    local output = ipc.output {
+      main = [[
+        opened = true
+        app.whenReady():await()
+        local most = { messageSize = 1 << 31, depth = 1001, openInvokes = (1 << 20) + 1 }
+        for _, name in ipairs { "messageSize", "depth", "openInvokes" } do
+          local preferences = { limits = { [name] = most[name] } }
+          say(select(2, pcall(function()
+            BrowserWindow.new { webPreferences = preferences }
+          end)))
+        end
+        for _, name in ipairs { "backlog", "descriptors" } do
+          local preferences = { limits = { [name] = 0 } }
+          say(select(2, pcall(BrowserWindow.new, { webPreferences = preferences })))
+        end
+        say(#BrowserWindow.getAllWindows())
+        quit()
+      ]],
+    }
+    assert.equal([[
+"main.lua:8: webPreferences.limits.messageSize must be at most 2147483647, got 2147483648"
+"main.lua:8: webPreferences.limits.depth must be at most 1000, got 1001"
+"main.lua:8: webPreferences.limits.openInvokes must be at most 1048576, got 1048577"
+"BrowserWindow: option 'webPreferences.limits.backlog' must be a positive integer, got 0"
+"BrowserWindow: option 'webPreferences.limits.descriptors' must be a positive integer, got 0"
+0
+]], output)
+  end)
+end)
