@@ -4,112 +4,134 @@
 #include "bind/promise.h"
 #include "vm/entry.h"
 
-#include <limits.h>
-
-/* The key of the class in the registry; and, as light userdata, the value of a promise that was
- * settled with no values. */
-static const char CLASS = 0, NOTHING = 0;
+/* The key of the class in the registry. */
+static const char CLASS = 0;
 
 /* Upvalues of await and pawait. */
-enum { UP_CLASS = 1, UP_AWAITS, UP_HELPERS };
+enum { UP_AWAITS = 1, UP_HELPERS, UP_COUNT = UP_HELPERS };
 
-void promise_push(lua_State *L) {
-  lua_createtable(L, PROMISE_SLOTS, 0);
-  lua_pushinteger(L, PROMISE_PENDING);
-  lua_rawseti(L, -2, PROMISE_STATE);
+enum { TRIPLE = 3 };
+
+Promise *promise_push(lua_State *L) {
+  Promise *promise = lua_newuserdatauv(L, sizeof *promise, PROMISE_VALUES);
+  *promise = (Promise){.state = PROMISE_PENDING};
   lua_rawgetp(L, LUA_REGISTRYINDEX, &CLASS);
   lua_setmetatable(L, -2);
+  return promise;
 }
 
-static PromiseState get_state(lua_State *L, int promise) {
-  lua_rawgeti(L, promise, PROMISE_STATE);
-  PromiseState state = (PromiseState)lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  return state;
+Promise *promise_at(lua_State *L, int index) {
+  Promise *promise = lua_touserdata(L, index);
+  if (!promise || !lua_getmetatable(L, index)) return NULL;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &CLASS);
+  bool is_promise = lua_rawequal(L, -1, -2);
+  lua_pop(L, 2);
+  return is_promise ? promise : NULL;
 }
 
-static void clear(lua_State *L, int promise, PromiseSlot slot) {
-  lua_pushnil(L);
-  lua_rawseti(L, promise, slot);
+/* The promise that a function of the runtime's own got first. */
+static Promise *check_promise(lua_State *L) {
+  Promise *promise = promise_at(L, 1);
+  luaL_argexpected(L, promise, 1, "Promise");
+  return promise;
 }
 
-/* Packs the values on top into `_more` of the promise. */
-static void store_more(lua_State *L, int promise, int count) {
-  lua_createtable(L, count, 1);
+/* ---- values ---- */
+
+/* Packs the values on top, if there is not exactly one. */
+static void pack(lua_State *L, int count) {
+  if (count == 1) return;
+  lua_createtable(L, count, 0);
   lua_insert(L, -count - 1);
   for (int i = count; i > 0; i--) lua_rawseti(L, -i - 1, i);
-  lua_pushinteger(L, count);
-  lua_setfield(L, -2, "n");
-  lua_pushliteral(L, "_more");
-  lua_insert(L, -2);
-  lua_rawset(L, promise);
-}
-
-/* Puts in place of the packed list on top what it holds, and returns how many. */
-static int push_list(lua_State *L) {
-  int list = lua_gettop(L);
-  lua_getfield(L, list, "n");
-  lua_Integer count = lua_tointeger(L, -1);
-  lua_pop(L, 1);
-  if (count < 0 || count > INT_MAX || !lua_checkstack(L, (int)count))
-    return luaL_error(L, "a promise of too many values");
-  for (lua_Integer i = 1; i <= count; i++) lua_rawgeti(L, list, i);
-  lua_remove(L, list);
-  return (int)count;
-}
-
-/* Pushes what has been packed; without that, the value is nil. */
-static int push_more(lua_State *L, int promise) {
-  lua_pushliteral(L, "_more");
-  if (lua_rawget(L, promise) == LUA_TTABLE) return push_list(L);
-  lua_pop(L, 1);
-  lua_pushnil(L);
-  return 1;
 }
 
 /* Pushes the promise's values, and returns how many. */
-static int push_values(lua_State *L, int promise) {
-  int type = lua_rawgeti(L, promise, PROMISE_VALUE);
-  bool none = type == LUA_TLIGHTUSERDATA && lua_touserdata(L, -1) == &NOTHING;
-  if (type != LUA_TNIL && !none) return 1;
-  lua_pop(L, 1);
-  return none ? 0 : push_more(L, promise);
+static int push_values(lua_State *L, int index, const Promise *promise) {
+  lua_getiuservalue(L, index, PROMISE_VALUE);
+  if (promise->count == 1) return 1;
+  int list = lua_gettop(L);
+  luaL_checkstack(L, promise->count, "too many values");
+  for (int i = 1; i <= promise->count; i++) lua_rawgeti(L, list, i);
+  lua_remove(L, list);
+  return promise->count;
 }
 
-static void enqueue_others(State *state, lua_State *L, int promise) {
-  if (lua_rawgeti(L, promise, PROMISE_OTHERS) == LUA_TTABLE) {
-    clear(L, promise, PROMISE_OTHERS);
-    int others = lua_gettop(L), count = (int)lua_rawlen(L, others);
-    for (int i = 1; i <= count; i += 3) entry_enqueue_slots(state, L, others, i);
+/* ---- reactions ---- */
+
+/* Pushes the list of reactions, made of the only one if need be. */
+static void push_list(lua_State *L, int index, const Promise *promise) {
+  int type = lua_getiuservalue(L, index, PROMISE_REACTIONS);
+  if (type == LUA_TTABLE) return;
+  lua_createtable(L, 2 * TRIPLE, 0);
+  if (type == LUA_TTHREAD) {
+    lua_pushcfunction(L, entry_wake_function);
+    lua_rawseti(L, -2, 1);
+    lua_pushvalue(L, -2);
+    lua_rawseti(L, -2, 2);
+    lua_pushinteger(L, promise->wait);
+    lua_rawseti(L, -2, 3);
   }
+  lua_replace(L, -2);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, index, PROMISE_REACTIONS);
+}
+
+/* Adds the triple on top. */
+static void add_reaction(lua_State *L, int index, Promise *promise) {
+  push_list(L, index, promise);
+  lua_insert(L, -TRIPLE - 1);
+  lua_Integer last = (lua_Integer)promise->reactions * TRIPLE;
+  for (int i = TRIPLE; i > 0; i--) lua_rawseti(L, -i - 1, last + i);
   lua_pop(L, 1);
+  promise->reactions++;
+}
+
+/* The running coroutine waits. */
+static void add_waiter(lua_State *L, int index, Promise *promise, uint32_t wait) {
+  if (promise->reactions > 0) {
+    lua_pushcfunction(L, entry_wake_function);
+    lua_pushthread(L);
+    lua_pushinteger(L, wait);
+    add_reaction(L, index, promise);
+    return;
+  }
+  lua_pushthread(L);
+  lua_setiuservalue(L, index, PROMISE_REACTIONS);
+  promise->wait = wait;
+  promise->reactions = 1;
 }
 
 /* The promise has its outcome: its reactions are due. */
-static void enqueue_reactions(State *state, lua_State *L, int promise) {
-  bool any = lua_rawgeti(L, promise, PROMISE_FN) != LUA_TNIL;
-  lua_pop(L, 1);
-  if (!any) return;
-  entry_enqueue_slots(state, L, promise, PROMISE_FN);
-  clear(L, promise, PROMISE_FN);
-  clear(L, promise, PROMISE_A);
-  clear(L, promise, PROMISE_B);
-  enqueue_others(state, L, promise);
+static void enqueue_reactions(State *state, lua_State *L, int index, Promise *promise) {
+  uint32_t count = promise->reactions;
+  if (count == 0) return;
+  if (lua_getiuservalue(L, index, PROMISE_REACTIONS) == LUA_TTHREAD) {
+    entry_enqueue_wake(state, L, promise->wait);
+  } else {
+    int list = lua_gettop(L);
+    for (uint32_t i = 0; i < count; i++) entry_enqueue_slots(state, L, list, (int)i * TRIPLE + 1);
+    lua_pop(L, 1);
+  }
+  promise->reactions = 0;
+  lua_pushnil(L);
+  lua_setiuservalue(L, index, PROMISE_REACTIONS);
 }
 
-void promise_settle(State *state, lua_State *L, int promise, PromiseState outcome, int count) {
-  if (get_state(L, promise) != PROMISE_PENDING) {
+void promise_settle(State *state, lua_State *L, int index, PromiseState outcome, int count) {
+  Promise *promise = lua_touserdata(L, index);
+  if (promise->state != PROMISE_PENDING) {
     lua_pop(L, count);
     return;
   }
-  if (count == 0) lua_pushlightuserdata(L, (void *)&NOTHING);
-  if (count <= 1) lua_rawseti(L, promise, PROMISE_VALUE);
-  else store_more(L, promise, count);
-  lua_pushinteger(L, outcome);
-  lua_rawseti(L, promise, PROMISE_STATE);
-  clear(L, promise, PROMISE_ON_CANCEL);
-  enqueue_reactions(state, L, promise);
+  pack(L, count);
+  lua_setiuservalue(L, index, PROMISE_VALUE);
+  promise->count = count;
+  promise->state = (uint8_t)outcome;
+  enqueue_reactions(state, L, index, promise);
 }
+
+/* ---- for promise.lua ---- */
 
 /* pending() */
 static int l_pending(lua_State *L) {
@@ -117,19 +139,136 @@ static int l_pending(lua_State *L) {
   return 1;
 }
 
-/* settle(promise, state, ...): for the runtime's own promises, unchecked. */
+/* is(value) */
+static int l_is(lua_State *L) {
+  lua_pushboolean(L, promise_at(L, 1) != NULL);
+  return 1;
+}
+
+/* state(promise): a PromiseState. */
+static int l_state(lua_State *L) {
+  lua_pushinteger(L, check_promise(L)->state);
+  return 1;
+}
+
+/* settle(promise, state, ...) */
 static int l_settle(lua_State *L) {
+  check_promise(L);
   PromiseState outcome = (PromiseState)luaL_checkinteger(L, 2);
   promise_settle(state_from(L), L, 1, outcome, lua_gettop(L) - 2);
   return 0;
 }
 
-/* values(promise): what it has settled with; unchecked. */
-static int l_values(lua_State *L) { return push_values(L, 1); }
+/* values(promise): what it has settled with. */
+static int l_values(lua_State *L) {
+  const Promise *promise = check_promise(L);
+  return promise->state == PROMISE_PENDING ? 0 : push_values(L, 1, promise);
+}
+
+/* react(promise, fn, a, b): adds a reaction; it is due when the promise has settled already. */
+static int l_react(lua_State *L) {
+  Promise *promise = check_promise(L);
+  lua_settop(L, 1 + TRIPLE);
+  if (promise->state == PROMISE_PENDING) {
+    add_reaction(L, 1, promise);
+  } else {
+    promise->handled = 1;
+    entry_enqueue(state_from(L), L);
+  }
+  return 0;
+}
+
+/* The place of the reaction fn(a, ...), the arguments 2 and 3, in the list at `list`; -1 for none.
+ */
+static lua_Integer find_reaction(lua_State *L, int list, lua_Integer count) {
+  for (lua_Integer i = 0; i < count; i++) {
+    lua_rawgeti(L, list, i * TRIPLE + 1);
+    lua_rawgeti(L, list, i * TRIPLE + 2);
+    bool found = lua_rawequal(L, -2, 2) && lua_rawequal(L, -1, 3);
+    lua_pop(L, 2);
+    if (found) return i;
+  }
+  return -1;
+}
+
+/* unreact(promise, fn, a): takes the reaction fn(a, b) out and returns b, nil when there is none:
+ * a promise that lives long must not keep those who lost interest in it. Its rejection counts as
+ * handled all the same. */
+static int l_unreact(lua_State *L) {
+  enum { LIST = 4 };
+  Promise *promise = check_promise(L);
+  lua_settop(L, 3);
+  promise->handled = 1;
+  if (promise->state != PROMISE_PENDING) return 0;
+  push_list(L, 1, promise);
+  lua_Integer count = promise->reactions, at = find_reaction(L, LIST, count);
+  if (at < 0) return 0;
+  lua_rawgeti(L, LIST, at * TRIPLE + 3);
+  for (lua_Integer i = at * TRIPLE + 1; i <= count * TRIPLE; i++) {
+    lua_rawgeti(L, LIST, i + TRIPLE);
+    lua_rawseti(L, LIST, i);
+  }
+  promise->reactions--;
+  return 1;
+}
+
+/* reactions(promise): how many there are. */
+static int l_reactions(lua_State *L) {
+  lua_pushinteger(L, check_promise(L)->reactions);
+  return 1;
+}
+
+/* handle(promise): its rejection is nothing to report. Returns whether that was so before: then, or
+ * because of a reaction. */
+static int l_handle(lua_State *L) {
+  Promise *promise = check_promise(L);
+  lua_pushboolean(L, promise->handled || promise->reactions > 0);
+  promise->handled = 1;
+  return 1;
+}
+
+/* is_handled(promise) */
+static int l_is_handled(lua_State *L) {
+  const Promise *promise = check_promise(L);
+  lua_pushboolean(L, promise->handled || promise->reactions > 0);
+  return 1;
+}
+
+/* set_on_cancel(promise, fn): fn(promise) is called when it is cancelled. */
+static int l_set_on_cancel(lua_State *L) {
+  const Promise *promise = check_promise(L);
+  lua_settop(L, 2);
+  if (promise->state == PROMISE_PENDING) lua_setiuservalue(L, 1, PROMISE_ON_CANCEL);
+  return 0;
+}
+
+/* on_cancel(promise): that function, or nil. */
+static int l_on_cancel(lua_State *L) {
+  if (check_promise(L)->state != PROMISE_PENDING) return 0;
+  lua_getiuservalue(L, 1, PROMISE_ON_CANCEL);
+  return 1;
+}
+
+/* fields(promise): a table for what few promises have. */
+static int l_fields(lua_State *L) {
+  check_promise(L);
+  if (lua_getiuservalue(L, 1, PROMISE_FIELDS) == LUA_TTABLE) return 1;
+  lua_newtable(L);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, 1, PROMISE_FIELDS);
+  return 1;
+}
+
+/* question(promise): number and channel of the question that it is for. */
+static int l_question(lua_State *L) {
+  lua_pushinteger(L, check_promise(L)->question);
+  lua_getiuservalue(L, 1, PROMISE_CHANNEL);
+  return 2;
+}
 
 /* ---- awaiting ---- */
 
-/* Calls the helper: it raises. */
+/* Calls the helper with the `count` values on top: it raises. */
 static int raise_by(lua_State *L, const char *helper, int count) {
   lua_getfield(L, lua_upvalueindex(UP_HELPERS), helper);
   lua_insert(L, -count - 1);
@@ -139,91 +278,52 @@ static int raise_by(lua_State *L, const char *helper, int count) {
 
 static int raise_abort(lua_State *L) { return raise_by(L, "raise_abort", 0); }
 
-static void check_self(lua_State *L, const char *method) {
-  lua_settop(L, 1);
-  if (lua_type(L, 1) == LUA_TTABLE && lua_getmetatable(L, 1)) {
-    bool is_promise = lua_rawequal(L, -1, lua_upvalueindex(UP_CLASS));
-    lua_pop(L, 1);
-    if (is_promise) return;
-  }
-  lua_pushstring(L, method);
-  lua_pushvalue(L, 1);
-  raise_by(L, "raise_self", 2);
-}
-
-/* The promise has settled: the results of await. */
-static int results_of_await(lua_State *L, PromiseState state) {
-  if (state == PROMISE_FULFILLED) return push_values(L, 1);
-  lua_rawgeti(L, 1, PROMISE_VALUE);
-  return lua_error(L);
-}
-
-static int results_of_pawait(lua_State *L, PromiseState state) {
-  lua_pushboolean(L, state == PROMISE_FULFILLED);
-  return 1 + push_values(L, 1);
-}
-
-static int results(lua_State *L, bool protected) {
-  PromiseState state = get_state(L, 1);
-  return protected ? results_of_pawait(L, state) : results_of_await(L, state);
+/* The promise has settled: the results of await, or of pawait. */
+static int results(lua_State *L, const Promise *promise, bool protected) {
+  bool fulfilled = promise->state == PROMISE_FULFILLED;
+  if (protected) lua_pushboolean(L, fulfilled);
+  int count = push_values(L, 1, promise);
+  if (!fulfilled && !protected) return lua_error(L);
+  return count + (protected ? 1 : 0);
 }
 
 /* A wake-up without an outcome: the task was cancelled, the promise goes on for others. */
 static int woken(lua_State *L, int status, lua_KContext protected) {
   (void)status;
-  lua_settop(L, 1);
-  if (get_state(L, 1) == PROMISE_PENDING) return raise_abort(L);
-  return results(L, protected != 0);
+  const Promise *promise = lua_touserdata(L, 1);
+  if (promise->state == PROMISE_PENDING) return raise_abort(L);
+  return results(L, promise, protected != 0);
 }
 
-/* Adds the reaction wake(the running coroutine, wait). */
-static void react_by_waking(lua_State *L, lua_Integer wait) {
-  bool first = lua_rawgeti(L, 1, PROMISE_FN) == LUA_TNIL;
-  lua_pop(L, 1);
-  if (first) {
-    lua_pushcfunction(L, entry_wake_function);
-    lua_rawseti(L, 1, PROMISE_FN);
-    lua_pushthread(L);
-    lua_rawseti(L, 1, PROMISE_A);
-    lua_pushinteger(L, wait);
-    lua_rawseti(L, 1, PROMISE_B);
-    return;
-  }
-  lua_getfield(L, lua_upvalueindex(UP_HELPERS), "add_reaction");
-  lua_pushvalue(L, 1);
-  lua_pushcfunction(L, entry_wake_function);
-  lua_pushthread(L);
-  lua_pushinteger(L, wait);
-  lua_call(L, 4, 0);
-}
-
-static int suspend(lua_State *L, bool protected) {
+static int suspend(lua_State *L, Promise *promise, bool protected) {
   ThreadMark *mark = thread_mark(L);
   if (!lua_isyieldable(L)) {
     return luaL_error(L, "cannot await here: a C function on the stack (table.sort, string.gsub, "
                          "tostring and the like) cannot be suspended; await before you call it");
   }
   if (mark->cancelled) return raise_abort(L);
+  add_waiter(L, 1, promise, ++mark->wait);
   mark->waiting = 1;
-  react_by_waking(L, ++mark->wait);
   lua_pushvalue(L, lua_upvalueindex(UP_AWAITS));
   return lua_yieldk(L, 1, protected, woken);
 }
 
 /* What awaits a rejection has handled it. */
-static int settled_already(lua_State *L, bool protected) {
+static int settled_already(lua_State *L, Promise *promise, bool protected) {
   if (thread_mark(L)->cancelled) return raise_abort(L);
-  if (get_state(L, 1) == PROMISE_REJECTED) {
-    lua_pushboolean(L, 1);
-    lua_setfield(L, 1, "_handled");
-  }
-  return results(L, protected);
+  promise->handled = 1;
+  return results(L, promise, protected);
 }
 
 static int await(lua_State *L, bool protected) {
-  check_self(L, protected ? "pawait" : "await");
-  if (get_state(L, 1) == PROMISE_PENDING) return suspend(L, protected);
-  return settled_already(L, protected);
+  Promise *promise = promise_at(L, 1);
+  lua_settop(L, 1);
+  if (!promise) {
+    lua_pushstring(L, protected ? "pawait" : "await");
+    return raise_by(L, "raise_self", 1);
+  }
+  if (promise->state == PROMISE_PENDING) return suspend(L, promise, protected);
+  return settled_already(L, promise, protected);
 }
 
 /* Promise:await(): see promise.lua. */
@@ -232,24 +332,39 @@ static int l_await(lua_State *L) { return await(L, false); }
 /* Promise:pawait() */
 static int l_pawait(lua_State *L) { return await(L, true); }
 
-/* add_await(class, awaits, helpers): gives the class its `await` and `pawait`. They yield `awaits`.
- * helpers: raise_abort(), raise_self(method, value), add_reaction(promise, fn, a, b). */
-static int l_add_await(lua_State *L) {
-  lua_settop(L, 3);
+/* set_class(class, awaits, helpers): the metatable of all promises; gives it `await` and `pawait`,
+ * which yield `awaits`. helpers: raise_abort(), raise_self(method). */
+static int l_set_class(lua_State *L) {
+  const luaL_Reg methods[] = {{"await", l_await}, {"pawait", l_pawait}, {NULL, NULL}};
+  lua_settop(L, 1 + UP_COUNT);
+  luaL_checktype(L, 1, LUA_TTABLE);
   lua_pushvalue(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &CLASS);
-  const luaL_Reg methods[] = {{"await", l_await}, {"pawait", l_pawait}, {NULL, NULL}};
   for (const luaL_Reg *method = methods; method->name; method++) {
-    for (int i = 1; i <= 3; i++) lua_pushvalue(L, i);
-    lua_pushcclosure(L, method->func, 3);
+    for (int i = 1; i <= UP_COUNT; i++) lua_pushvalue(L, 1 + i);
+    lua_pushcclosure(L, method->func, UP_COUNT);
     lua_setfield(L, 1, method->name);
   }
   return 0;
 }
 
 static const luaL_Reg functions[] = {
-    {"pending", l_pending},     {"settle", l_settle}, {"values", l_values},
-    {"add_await", l_add_await}, {NULL, NULL},
+    {"pending", l_pending},
+    {"is", l_is},
+    {"state", l_state},
+    {"settle", l_settle},
+    {"values", l_values},
+    {"react", l_react},
+    {"unreact", l_unreact},
+    {"reactions", l_reactions},
+    {"handle", l_handle},
+    {"is_handled", l_is_handled},
+    {"set_on_cancel", l_set_on_cancel},
+    {"on_cancel", l_on_cancel},
+    {"fields", l_fields},
+    {"question", l_question},
+    {"set_class", l_set_class},
+    {NULL, NULL},
 };
 
 int open_promise(lua_State *L) {

@@ -93,7 +93,7 @@ static int receive_reply(lua_State *L, LinkBox *box, const Packet *packet) {
   enum { PENDING = TASK_BOX + 1, PROMISE };
   int count;
   lua_getiuservalue(L, TASK_BOX, BOX_PENDING);
-  bool expected = lua_rawgeti(L, PENDING, packet->id) == LUA_TTABLE;
+  bool expected = lua_rawgeti(L, PENDING, packet->id) == LUA_TUSERDATA;
   if (!expected || (packet->flags & PACKET_FLAG_ERROR)) return pass_to_lua(L, box, packet);
   lua_pushnil(L);
   lua_rawseti(L, PENDING, packet->id);
@@ -181,6 +181,7 @@ static bool has_field(lua_State *L, int table, const char *name) {
 
 /* Whether what a handler returned may be a promise, or like one: then its outcome answers. */
 static bool may_be_promise(lua_State *L, int index) {
+  if (lua_type(L, index) == LUA_TUSERDATA) return promise_at(L, index) != NULL;
   if (lua_type(L, index) != LUA_TTABLE) return false;
   if (lua_getmetatable(L, index)) {
     lua_pop(L, 1);

@@ -159,18 +159,14 @@ static uint32_t send_question(lua_State *L, int index, LinkBox *box, PacketKind 
   return 0;
 }
 
-static void set_slot(lua_State *L, PromiseSlot slot) { lua_rawseti(L, -2, slot); }
-
 /* Pushes a promise for the answer to the question `id`. */
 static void push_pending(lua_State *L, int index, uint32_t id, int channel) {
   lua_getiuservalue(L, index, BOX_PENDING);
-  promise_push(L);
+  promise_push(L)->question = id;
   lua_getiuservalue(L, index, BOX_ON_CANCEL);
-  set_slot(L, PROMISE_ON_CANCEL);
-  lua_pushinteger(L, id);
-  set_slot(L, PROMISE_ID);
+  lua_setiuservalue(L, -2, PROMISE_ON_CANCEL);
   lua_pushvalue(L, channel);
-  set_slot(L, PROMISE_CHANNEL);
+  lua_setiuservalue(L, -2, PROMISE_CHANNEL);
   lua_pushvalue(L, -1);
   lua_rawseti(L, -3, id);
 }

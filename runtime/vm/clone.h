@@ -47,7 +47,8 @@ static inline size_t clone_weight_max(size_t size) { return ((size_t)16 << 20) +
  */
 typedef struct CloneHooks {
   void *data; /* borrowed, passed on to both functions */
-  /* Asked about every function, and every table with a metatable, at absolute `index`. True, with
+  /* Asked about every function, userdata, and table with a metatable, at absolute `index`. True,
+   * with
    * `*id` and `*kind` set, sends these in its place; false treats it like any other. [-0, +0, m] */
   bool (*export_value)(void *data, lua_State *L, int index, uint64_t *id, uint8_t *kind);
   /* Pushes what stands for `id` in this state. False (nothing pushed): malformed. [-0, +1|0, m] */

@@ -220,13 +220,15 @@ static bool write_proxy(Writer *w) {
 static bool write_special(Writer *w, int index, int top) {
   switch (lua_type(w->L, index)) {
   case LUA_TFUNCTION:
+  case LUA_TUSERDATA:
     if (!ready_stack(w, top)) return false;
-    return is_exported(w, index) ? write_proxy(w) : fail(w, PROBLEM_FUNCTION);
+    if (is_exported(w, index)) return write_proxy(w);
+    return fail(w, lua_isuserdata(w->L, index) ? PROBLEM_USERDATA : PROBLEM_FUNCTION);
   case LUA_TTHREAD: return fail(w, PROBLEM_THREAD);
   case LUA_TLIGHTUSERDATA:
     if (!lua_touserdata(w->L, index)) return write_tag(w, TAG_NULL);
     return fail(w, PROBLEM_USERDATA);
-  default: return fail(w, PROBLEM_USERDATA);
+  default: return fail(w, PROBLEM_USERDATA); /* there is no other type */
   }
 }
 

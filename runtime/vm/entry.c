@@ -169,6 +169,17 @@ void entry_enqueue_slots(State *state, lua_State *L, int table, int first) {
   queue->tail += SLOTS;
 }
 
+void entry_enqueue_wake(State *state, lua_State *L, uint32_t wait) {
+  Microtasks *queue = &state->microtasks;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, queue->table);
+  lua_insert(L, -2);
+  lua_rawseti(L, -2, queue->tail + 1);
+  lua_pushinteger(L, wait);
+  lua_rawseti(L, -2, queue->tail + 2);
+  lua_pop(L, 1);
+  queue->tail += SLOTS;
+}
+
 void entry_tell_empty(State *state) { state->microtasks.tell_empty = true; }
 
 int entry_wake_function(lua_State *L) {
@@ -179,39 +190,47 @@ int entry_wake_function(lua_State *L) {
   return 1;
 }
 
-/* Pushes the next microtask's slots, which are free then. The queue is at index 1. */
-static void take_microtask(lua_State *L, Microtasks *queue) {
-  for (int i = 1; i <= SLOTS; i++) {
-    lua_rawgeti(L, 1, queue->head + i);
+/* Pushes the first slots of the queue, which is at index `table`, and frees them. */
+static void take_slots(lua_State *L, int table, int first, int count) {
+  for (int slot = first; slot < first + count; slot++) {
+    lua_rawgeti(L, table, slot);
     lua_pushnil(L);
-    lua_rawseti(L, 1, queue->head + i);
+    lua_rawseti(L, table, slot);
   }
-  queue->head += SLOTS;
 }
 
+/* Runs the first microtask of the queue, which is at index 1. An emptied queue begins anew before
+ * that: so it stays short when each microtask queues another. */
 static void run_microtask(State *state, lua_State *L) {
+  Microtasks *queue = &state->microtasks;
+  int first = queue->head + 1;
+  queue->head += SLOTS;
+  if (queue->head == queue->tail) queue->head = queue->tail = 0;
+  take_slots(L, 1, first, 2);
   lua_State *thread = lua_tothread(L, -2);
-  if (thread && lua_tocfunction(L, -SLOTS) == entry_wake_function) {
+  if (thread) {
     entry_wake(state, thread, (uint32_t)lua_tointeger(L, -1), L);
-    lua_pop(L, SLOTS);
+    lua_pop(L, 2);
   } else {
+    take_slots(L, 1, first + 2, 1);
     lua_call(L, SLOTS - 1, 0);
   }
 }
 
-/* (state) runs what the queue holds, and what that adds. Protected. */
+/* (state) runs what the queue holds, and what that adds. Protected; also because a coroutine that
+ * looks at the state's main thread must find a function running there, not one that can be resumed.
+ */
 static int run_queue(lua_State *L) {
   State *state = lua_touserdata(L, 1);
   Microtasks *queue = &state->microtasks;
+  bool was_long = false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, queue->table);
   lua_replace(L, 1);
-  while (queue->head < queue->tail) {
-    take_microtask(L, queue);
+  while (queue->tail > 0) {
+    was_long = was_long || queue->tail > KEPT_SLOTS;
     run_microtask(state, L);
   }
-  bool was_long = queue->tail > KEPT_SLOTS;
-  queue->head = queue->tail = 0;
-  if (was_long) new_queue(state, L);
+  if (was_long) new_queue(state, L); /* one busy turn is not for ever */
   return 0;
 }
 
@@ -219,15 +238,12 @@ static bool has_microtasks(const State *state) {
   return state->microtasks.tail > 0 || state->microtasks.tell_empty;
 }
 
-/* Should one fail half-way, as when memory is short, the rest has its turn again. */
+/* Should one fail, the rest has its turn again. */
 static void drain_queue(State *state) {
   lua_State *L = state->L;
-  if (state->microtasks.tail > 0) {
-    lua_pushcfunction(L, run_queue);
-    lua_pushlightuserdata(L, state);
-    if (!protect(state, 1)) return;
-  }
-  if (!state->microtasks.tell_empty) return;
+  lua_pushcfunction(L, run_queue);
+  lua_pushlightuserdata(L, state);
+  if (!protect(state, 1) || !state->microtasks.tell_empty) return;
   state->microtasks.tell_empty = false;
   entry_hook(state, HOOK_EMPTY, 0);
 }

@@ -41,11 +41,13 @@ void entry_enqueue(State *state, lua_State *L);
  * [-0, +0, m] */
 void entry_enqueue_slots(State *state, lua_State *L, int table, int first);
 
+/* Queues the wake-up of the coroutine on top of L from its wait. [-1, +0, m] */
+void entry_enqueue_wake(State *state, lua_State *L, uint32_t wait);
+
 /* Wants HOOK_EMPTY called once the queue has run empty. */
 void entry_tell_empty(State *state);
 
-/* The function (thread, number) that wakes a coroutine from a wait; as a microtask it costs no
- * call. */
+/* The function (thread, number) that wakes a coroutine from a wait. */
 int entry_wake_function(lua_State *L);
 
 /* Calls a hook with the `count` arguments on top of state->L, protected, and pops them. Without the

@@ -19,7 +19,8 @@ typedef enum StateHook {
   HOOK_COUNT,
 } StateHook;
 
-/* What is to run at the end of the turn: three slots (fn, a, b) each in a Lua table. */
+/* What is to run at the end of the turn: three slots each in a Lua table, (fn, a, b), or
+ * (coroutine, number of its wait, nil) for a wake-up. */
 typedef struct Microtasks {
   int table;       /* reference */
   int head, tail;  /* slots before the first one and the last one that wait */

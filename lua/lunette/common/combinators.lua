@@ -60,7 +60,7 @@ local function fulfil(group, ...)
 end
 
 local function fail(group, input)
-  reject(group.promise, values(input), input._traceback)
+  reject(group.promise, values(input), promises.traceback(input))
   leave(group)
 end
 

@@ -174,7 +174,7 @@ function Peer:reply_unset(event)
 end
 
 local function answer_outcome(self, id, promise, ok, ...)
-  if not ok then return self:reply_error(id, (...), promise._traceback) end
+  if not ok then return self:reply_error(id, (...), promises.traceback(promise)) end
   answer_values(self, self._codec, id, ...)
 end
 

@@ -119,10 +119,10 @@ local function on_uncaught(err, traceback)
   if not was_heard then tell_uncaught(err, traceback) end
 end
 
-local function on_unhandled(reason, promise)
+local function on_unhandled(reason, promise, traceback)
   if Emitter.fire(emitter, "unhandledRejection", reason, promise) then return end
   M.exit_code = 1
-  M.print_error("unhandled rejection: " .. text_of(reason, promise._traceback))
+  M.print_error("unhandled rejection: " .. text_of(reason, traceback))
 end
 
 --- Fills in what a role knows of itself: `type`, `sandboxed`, `contextIsolated`, `argv`.

@@ -1,9 +1,8 @@
 --- Promises of any number of values, and awaiting them in any coroutine.
 ---
---- Every invoke makes a promise: so what every promise does is in C, and what it does it with lies
---- in the array part of its table (runtime/bind/promise.h). A reaction is a triple (fn, a, b) that
---- becomes the microtask fn(a, b) when the promise settles; a waiting coroutine is the triple
---- (wake, coroutine, number of the wait).
+--- What every promise does is in C (runtime/bind/promise.h, which says what a reaction is); here is
+--- what is built on it. `core.fields(promise)` has what few promises have: `traceback` of the
+--- rejection, `timer`, `task` that settles it.
 local import = ...
 local arguments = import "common.arguments"
 local core = import "core.promise"
@@ -13,17 +12,15 @@ local loop = import "core.loop"
 local report = import "common.report"
 local task = import "common.task"
 
-local new_pending, values = core.pending, core.values
-local wake = core_task.wake
+local new_pending, state_of, values = core.pending, core.state, core.values
+local add_reaction, remove_reaction = core.react, core.unreact
+local fields, is_promise = core.fields, core.is
 local catch, take_traceback = task.catch, task.take_traceback
 local start, enqueue = task.start, task.enqueue
 local traceback = debug.traceback
 local unpack = table.unpack
 
--- The slots: as in promise.h.
-local STATE <const>, VALUE <const>, FN <const>, A <const>, B <const> = 1, 2, 3, 4, 5
-local OTHERS <const>, ON_CANCEL <const>, ID <const>, CHANNEL <const> = 6, 7, 8, 9
-
+-- As in promise.h.
 local PENDING <const>, FULFILLED <const>, REJECTED <const> = 0, 1, 2
 local STATUS <const> = { [PENDING] = "pending", [FULFILLED] = "fulfilled", [REJECTED] = "rejected" }
 
@@ -33,53 +30,11 @@ Promise.__index = Promise
 Promise.__name = "Promise"
 
 function Promise:__tostring()
-  return ("Promise (%s)"):format(STATUS[self[STATE]])
+  return ("Promise (%s)"):format(STATUS[state_of(self)])
 end
 
 -- Rejected promises to judge at the end of the turn.
 local rejected, rejected_count = {}, 0
-
-local function is_promise(value)
-  return type(value) == "table" and getmetatable(value) == Promise
-end
-
-local function add_reaction(self, fn, a, b)
-  if self[STATE] ~= PENDING then
-    self._handled = true
-    enqueue(fn, a, b)
-  elseif not self[FN] then
-    self[FN], self[A], self[B] = fn, a, b
-  else
-    local others = self[OTHERS] or {}
-    self[OTHERS] = others
-    local n = #others
-    others[n + 1], others[n + 2], others[n + 3] = fn, a, b
-  end
-end
-
--- Takes three elements out of the array, from `index` on.
-local function remove_three(list, index)
-  table.move(list, index + 3, #list + 3, index)
-end
-
--- Takes the reaction fn(a, b) out and returns b, because a promise that lives long must not keep
--- those who lost interest in it. Its rejection counts as handled all the same.
-local function remove_reaction(self, fn, a)
-  local others, b = self[OTHERS] or {}
-  if self[FN] == fn and self[A] == a then
-    b = self[B]
-    self[FN], self[A], self[B] = others[1], others[2], others[3]
-    remove_three(others, 1)
-  else
-    local index = 1
-    while others[index] and (others[index] ~= fn or others[index + 1] ~= a) do index = index + 3 end
-    b = others[index + 2]
-    remove_three(others, index)
-  end
-  if not others[1] then self[OTHERS] = nil end
-  self._handled = true
-  return b
-end
 
 -- Whoever has not handled a rejection by now is told. A report may lead to further rejections: they
 -- are judged after the microtasks that it also led to.
@@ -88,9 +43,8 @@ local function judge_rejections()
   rejected, rejected_count = {}, 0
   for i = 1, count do
     local promise = batch[i]
-    if not promise._handled then
-      promise._handled = true
-      report.on_unhandled(promise[VALUE], promise)
+    if not core.handle(promise) then
+      report.on_unhandled(values(promise), promise, fields(promise).traceback)
     end
   end
 end
@@ -107,16 +61,16 @@ local function fulfil(self, ...)
 end
 
 local function reject(self, reason, where)
-  if self[STATE] ~= PENDING then return end
-  self._traceback = where
-  if not self[FN] and not self._handled then note_rejection(self) end
+  if state_of(self) ~= PENDING then return end
+  if where then fields(self).traceback = where end
+  if not core.is_handled(self) then note_rejection(self) end
   core.settle(self, REJECTED, reason)
 end
 
 -- Reaction: `self` becomes what `other`, which has settled, is.
 local function follow(self, other)
-  if other[STATE] == REJECTED then return reject(self, other[VALUE], other._traceback) end
-  fulfil(self, values(other))
+  if state_of(other) == FULFILLED then return fulfil(self, values(other)) end
+  reject(self, values(other), fields(other).traceback)
 end
 
 -- A metatable may raise for a field that is not there: such a value is like any other.
@@ -166,7 +120,7 @@ end
 --- Settles with the values, or follows the first one when it is a promise or like one.
 function resolve(self, ...)
   local value = ...
-  if self[STATE] ~= PENDING or type(value) ~= "table" and type(value) ~= "userdata" then
+  if state_of(self) ~= PENDING or type(value) ~= "table" and type(value) ~= "userdata" then
     return fulfil(self, ...)
   end
   if is_promise(value) then
@@ -193,8 +147,8 @@ end
 -- Reaction of andThen: calls the handler for what happened, in a task of its own; not when its
 -- promise was cancelled.
 local function react(reaction, parent)
-  if reaction.child[STATE] ~= PENDING then return end
-  local handler = reaction[parent[STATE]]
+  if state_of(reaction.child) ~= PENDING then return end
+  local handler = reaction[state_of(parent)]
   if handler then
     start(run_handler, reaction.child, handler, parent)
   else
@@ -203,7 +157,7 @@ local function react(reaction, parent)
 end
 
 local function check_self(name, self)
-  if not is_promise(self) then arguments.check_self("Promise:" .. name, self, Promise, 3) end
+  if not is_promise(self) then arguments.check_self("Promise:" .. name, nil, Promise, 3) end
 end
 
 --- A promise for what the callback returns. A callback never runs before the current turn's entry
@@ -233,7 +187,7 @@ local function run_finally(child, fn, parent)
   local done = new_pending()
   conclude(done, xpcall(fn, catch))
   add_reaction(done, function()
-    follow(child, done[STATE] == REJECTED and done or parent)
+    follow(child, state_of(done) == REJECTED and done or parent)
   end, false, false)
 end
 
@@ -257,12 +211,9 @@ function Promise:finally(fn)
   return child
 end
 
-core.add_await(Promise, task.AWAITS, {
-  add_reaction = add_reaction,
+core.set_class(Promise, task.AWAITS, {
   raise_abort = function() error(errors.AbortError(), 0) end,
-  raise_self = function(method, value)
-    arguments.check_self("Promise:" .. method, value, Promise, 3)
-  end,
+  raise_self = function(method) arguments.check_self("Promise:" .. method, nil, Promise, 3) end,
 })
 
 --- Suspends the running coroutine until the promise settles. Raises the rejection's reason as it
@@ -278,12 +229,12 @@ Promise.pawait = Promise.pawait
 ---@return "pending"|"fulfilled"|"rejected"
 function Promise:status()
   check_self("status", self)
-  return STATUS[self[STATE]]
+  return STATUS[state_of(self)]
 end
 
 -- Reaction: the promise has settled in time.
 local function end_timeout(child, parent)
-  child._timer:close()
+  fields(child).timer:close()
   follow(child, parent)
 end
 
@@ -296,11 +247,11 @@ function Promise:timeout(ms)
   arguments.check("Promise:timeout", 1, ms, "milliseconds")
   local child = new_pending()
   local function stop()
-    child._timer:close()
+    fields(child).timer:close()
     remove_reaction(self, end_timeout, child)
   end
-  child[ON_CANCEL] = stop
-  child._timer = loop.timer(arguments.to_milliseconds(ms), 0, function()
+  core.set_on_cancel(child, stop)
+  fields(child).timer = loop.timer(arguments.to_milliseconds(ms), 0, function()
     stop()
     reject(child, errors.TimeoutError(ms))
   end)
@@ -314,18 +265,18 @@ local function cancel_task(co)
   local awaited = core_task.awaited(co)
   core_task.cancel(co)
   if not awaited then return end
-  if not awaited[OTHERS] then return awaited:cancel() end
-  local wait = remove_reaction(awaited, wake, co)
-  if wait then enqueue(wake, co, wait) end
+  if core.reactions(awaited) <= 1 then return awaited:cancel() end
+  local wait = remove_reaction(awaited, core_task.wake, co)
+  if wait then enqueue(core_task.wake, co, wait) end
 end
 
 --- Rejects a pending promise with an AbortError; later outcomes are ignored. For an `invoke` the
 --- other side is told; for an async function, its task is cancelled.
 function Promise:cancel()
   check_self("cancel", self)
-  if self[STATE] ~= PENDING then return end
-  local on_cancel, co = self[ON_CANCEL], self._task
-  self._handled = true
+  if state_of(self) ~= PENDING then return end
+  local on_cancel, co = core.on_cancel(self), fields(self).task
+  core.handle(self)
   reject(self, errors.AbortError())
   if on_cancel then on_cancel(self) end
   if co then cancel_task(co) end
@@ -381,14 +332,14 @@ function Promise.delay(ms, ...)
   arguments.check("Promise.delay", 1, ms, "milliseconds")
   local self = new_pending()
   local results = table.pack(...)
-  local timer = loop.timer(arguments.to_milliseconds(ms), 0, function()
-    self._timer:close()
+  local timer
+  timer = loop.timer(arguments.to_milliseconds(ms), 0, function()
+    timer:close()
     fulfil(self, unpack(results, 1, results.n))
   end)
-  self._timer = timer
-  self[ON_CANCEL] = function()
+  core.set_on_cancel(self, function()
     timer:close()
-  end
+  end)
   return self
 end
 
@@ -403,24 +354,22 @@ local M = { Promise = Promise, pending = new_pending, fulfil = fulfil, resolve =
 M.reject, M.conclude, M.is = reject, conclude, is_promise
 M.values, M.add_reaction, M.remove_reaction = values, add_reaction, remove_reaction
 
---- Calls fn(promise) when the promise is cancelled.
-function M.on_cancel(promise, fn)
-  promise[ON_CANCEL] = fn
-end
+M.on_cancel, M.handle, M.question = core.set_on_cancel, core.handle, core.question
 
---- The number and the channel of the question that the promise is for.
-function M.question(promise)
-  return promise[ID], promise[CHANNEL]
+--- Where the promise was rejected, if that is known.
+---@return string?
+function M.traceback(promise)
+  return fields(promise).traceback
 end
 
 --- Lets `promise:cancel()` reach the task that settles it.
 function M.own_task(promise, co)
-  promise._task = co
+  fields(promise).task = co
 end
 
 --- The task has ended: its coroutine may be another's from now on.
 function M.disown_task(promise)
-  promise._task = nil
+  fields(promise).task = nil
 end
 
 return M

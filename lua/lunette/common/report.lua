@@ -30,8 +30,9 @@ end
 
 ---@param reason any
 ---@param promise Promise
-function M.on_unhandled(reason, promise)
-  M.warn("unhandled rejection: " .. M.describe(reason) .. "\n" .. (promise._traceback or ""))
+---@param traceback string? where it was rejected
+function M.on_unhandled(reason, promise, traceback)
+  M.warn(("unhandled rejection of %s: %s\n%s"):format(promise, M.describe(reason), traceback or ""))
 end
 
 return M

@@ -39,7 +39,7 @@ local Entry = {}
 function Entry:__close(err)
   loading[self.name] = nil
   if self.promise:status() ~= "pending" then return end
-  self.promise._handled = true
+  promises.handle(self.promise)
   promises.reject(self.promise, err)
 end
 

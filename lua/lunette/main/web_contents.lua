@@ -227,7 +227,7 @@ local function finish_load(self)
 end
 
 local function reject_load(load, err)
-  load.promise._handled = true -- as in Electron: nobody has to look at it
+  promises.handle(load.promise) -- as in Electron: nobody has to look at it
   promises.reject(load.promise, err)
 end
 
