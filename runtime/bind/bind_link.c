@@ -344,6 +344,10 @@ int open_link(lua_State *L) {
   lua_newtable(L);
   lua_pushcfunction(L, l_new);
   lua_setfield(L, -2, "new");
+  luaL_getmetatable(L, LINK);
+  lua_pushliteral(L, "returnValue");
+  lua_pushcclosure(L, link_box_return_value, 2);
+  lua_setfield(L, -2, "return_value");
   set_constants(L);
   return 1;
 }

@@ -28,6 +28,9 @@ enum {
   BOX_VALUES = BOX_FAULT
 };
 
+/* Slots of the event of a question whose asker blocks. */
+enum { SYNC_ID = 1, SYNC_CHANNEL, SYNC_BOX, SYNC_SLOTS = SYNC_BOX };
+
 /* While the link is there, the registry keeps the userdata, as events may still come. */
 typedef struct LinkBox {
   Link *link; /* NULL once closed */
@@ -68,6 +71,17 @@ int link_box_write(lua_State *L, int index, LinkBox *box, Packet *packet, int ch
 
 /* The task of a packet: (box, packet) as light userdata. */
 int link_box_receive(lua_State *L);
+
+/* Whether the question `id` is open, and its event is the value at absolute index `event`. */
+bool link_box_is_open(lua_State *L, int index, lua_Integer id, int event);
+
+/* Sends the answer to the open question `id`: the values from absolute index `first` on. False,
+ * with the reason pushed, when they cannot be sent: it is open then. [-n, +0|1, m] */
+bool link_box_answer(lua_State *L, int index, LinkBox *box, lua_Integer id, int first);
+
+/* return_value(event, key, value): what assigning a field of a question's event does. Its upvalues
+ * are the metatable of links and "returnValue". */
+int link_box_return_value(lua_State *L);
 
 /* Methods of the userdata: link_send.c's. */
 extern const luaL_Reg link_send_methods[];

@@ -108,7 +108,7 @@ static int receive_reply(lua_State *L, LinkBox *box, const Packet *packet) {
 
 /* Puts an event of the class `which` at TASK_EVENT. */
 static void push_event(lua_State *L, int which) {
-  lua_createtable(L, which == BOX_SYNC_EVENT ? 2 : 0, 0);
+  lua_createtable(L, which == BOX_SYNC_EVENT ? SYNC_SLOTS : 0, 0);
   lua_getiuservalue(L, TASK_BOX, which);
   lua_setmetatable(L, -2);
 }
@@ -122,11 +122,7 @@ static void set_open(lua_State *L, lua_Integer id) {
 
 /* Whether the question is still this task's to answer. */
 static bool is_open(lua_State *L, lua_Integer id) {
-  lua_getiuservalue(L, TASK_BOX, BOX_OPEN);
-  lua_rawgeti(L, -1, id);
-  bool open = lua_rawequal(L, -1, TASK_EVENT);
-  lua_pop(L, 2);
-  return open;
+  return link_box_is_open(L, TASK_BOX, id, TASK_EVENT);
 }
 
 /* That each has a number of its own, up to a limit, bounds how many can be open. */
@@ -190,16 +186,6 @@ static bool may_be_promise(lua_State *L, int index) {
   return has_field(L, index, "andThen") || has_field(L, index, "next");
 }
 
-static int send_answer(lua_State *L, LinkBox *box, lua_Integer id, int first) {
-  Packet packet = {.kind = PACKET_REPLY, .flags = box->codec, .id = (uint32_t)id};
-  int count = lua_gettop(L) - first + 1;
-  if (link_box_write(L, TASK_BOX, box, &packet, 0, first, count) < 0)
-    return call_back(L, "answer_error", id, 1);
-  lua_pushnil(L);
-  set_open(L, id);
-  return 0;
-}
-
 /* The handler has returned, or failed: its results, or the error, are behind the event. */
 static int answer(lua_State *L, int status, lua_KContext id) {
   LinkBox *box = lua_touserdata(L, TASK_BOX);
@@ -208,7 +194,8 @@ static int answer(lua_State *L, int status, lua_KContext id) {
   if (status != LUA_OK && status != LUA_YIELD) return call_back(L, "answer_raised", id, 1);
   if (lua_gettop(L) >= first && may_be_promise(L, first))
     return call_back(L, "answer_promise", id, lua_gettop(L) - first + 1);
-  return send_answer(L, box, id, first);
+  if (!link_box_answer(L, TASK_BOX, box, id, first)) return call_back(L, "answer_error", id, 1);
+  return 0;
 }
 
 /* Calls the function at TASK_FUNCTION with the event and the `count` values above it, so that the
@@ -313,9 +300,11 @@ static int receive_sync(lua_State *L, LinkBox *box, const Packet *packet) {
   if (!simple || lua_isnil(L, TASK_FUNCTION)) return pass_to_lua(L, box, packet);
   push_event(L, BOX_SYNC_EVENT);
   lua_pushinteger(L, id);
-  lua_rawseti(L, TASK_EVENT, 1);
+  lua_rawseti(L, TASK_EVENT, SYNC_ID);
   lua_pushlstring(L, packet->channel, packet->channel_size);
-  lua_rawseti(L, TASK_EVENT, 2);
+  lua_rawseti(L, TASK_EVENT, SYNC_CHANNEL);
+  lua_pushvalue(L, TASK_BOX);
+  lua_rawseti(L, TASK_EVENT, SYNC_BOX);
   lua_pushvalue(L, TASK_EVENT);
   set_open(L, id);
   if (!read_all(L, box, packet, &count)) return 0;

@@ -218,6 +218,62 @@ static int l_ask_sync(lua_State *L) {
   return 1;
 }
 
+/* ---- answers ---- */
+
+bool link_box_is_open(lua_State *L, int index, lua_Integer id, int event) {
+  lua_getiuservalue(L, index, BOX_OPEN);
+  lua_rawgeti(L, -1, id);
+  bool open = lua_rawequal(L, -1, event);
+  lua_pop(L, 2);
+  return open;
+}
+
+bool link_box_answer(lua_State *L, int index, LinkBox *box, lua_Integer id, int first) {
+  Packet packet = {.kind = PACKET_REPLY, .flags = box->codec, .id = (uint32_t)id};
+  int count = lua_gettop(L) - first + 1;
+  if (link_box_write(L, index, box, &packet, 0, first, count) < 0) return false;
+  lua_settop(L, first - 1);
+  lua_getiuservalue(L, index, BOX_OPEN);
+  lua_pushnil(L);
+  lua_rawseti(L, -2, id);
+  lua_pop(L, 1);
+  return true;
+}
+
+/* Raises the reason on top, with the place of the caller. */
+static int raise_reason(lua_State *L) {
+  luaL_where(L, 1);
+  lua_insert(L, -2);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
+/* Pushes the link of the event of a question; NULL when it has none that is open. */
+static LinkBox *push_event_box(lua_State *L) {
+  lua_rawgeti(L, 1, SYNC_BOX);
+  LinkBox *box = lua_touserdata(L, -1);
+  if (!box || !lua_getmetatable(L, -1)) return NULL;
+  bool is_link = lua_rawequal(L, -1, lua_upvalueindex(1));
+  lua_pop(L, 1);
+  return is_link && box->link ? box : NULL;
+}
+
+int link_box_return_value(lua_State *L) {
+  enum { EVENT = 1, KEY, VALUE, BOX };
+  luaL_checktype(L, EVENT, LUA_TTABLE);
+  lua_settop(L, VALUE);
+  if (!lua_rawequal(L, KEY, lua_upvalueindex(2))) {
+    lua_rawset(L, EVENT);
+    return 0;
+  }
+  LinkBox *box = push_event_box(L);
+  lua_rawgeti(L, EVENT, SYNC_ID);
+  lua_Integer id = lua_tointeger(L, -1);
+  if (!box || !link_box_is_open(L, BOX, id, EVENT)) return 0;
+  lua_pushvalue(L, VALUE);
+  return link_box_answer(L, BOX, box, id, lua_gettop(L)) ? 0 : raise_reason(L);
+}
+
 /* ---- the functions of ipcRenderer ---- */
 
 /* The box of a public function, whose first argument must be a channel: else refuse(value) raises.
@@ -230,14 +286,6 @@ static LinkBox *check_public(lua_State *L) {
     lua_call(L, 1, 0);
   }
   return lua_touserdata(L, lua_upvalueindex(UP_BOX));
-}
-
-/* Raises the reason on top, with the place of the caller. */
-static int raise_reason(lua_State *L) {
-  luaL_where(L, 1);
-  lua_insert(L, -2);
-  lua_concat(L, 2);
-  return lua_error(L);
 }
 
 /* Calls the callback (owner, ...) with the `count` values on top; its results are ours. */

@@ -45,7 +45,7 @@ end
 --- of the events of one owner: so an event costs an empty table.
 ---@param fields table<string, fun(event, owner): any>
 ---@param methods table<string, function>
----@param on_assign (fun(event, key, value, owner))? gets assignments of new fields
+---@param on_assign (fun(event, key, value))? gets assignments of new fields
 ---@return fun(owner): table class
 function M.kind(fields, methods, on_assign)
   fields.signal = function(event)
@@ -62,10 +62,8 @@ function M.kind(fields, methods, on_assign)
     return value
   end
   return function(owner)
-    local class = { __name = "Event" }
+    local class = { __name = "Event", __newindex = on_assign }
     function class.__index(event, key) return find(event, key, owner) end
-    if not on_assign then return class end
-    function class.__newindex(event, key, value) on_assign(event, key, value, owner) end
     return class
   end
 end

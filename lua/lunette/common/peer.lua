@@ -154,18 +154,6 @@ local function answer_values(self, flags, id, ...)
   self._open[id] = nil
 end
 
---- Answers the question that the event is of with a value. Returns nil and the reason when it
---- cannot be sent; the question is open then. Nothing happens when it was answered, or the asker
---- has gone.
-function Peer:reply_to(event, value)
-  local id = event[1]
-  if self._open[id] ~= event then return true end
-  local ok, err = self._link:send(REPLY, self._codec, id, 0, "", value)
-  if ok == nil then return nil, err end
-  self._open[id] = nil
-  return true
-end
-
 --- Nobody has answered the synchronous question that the event is of, and nobody will.
 function Peer:reply_unset(event)
   local id, channel = event[1], event[2]
@@ -261,7 +249,7 @@ end
 callbacks[SYNC] = function(self, flags, id, frame, channel, ...)
   if is_bad_question(self, id, frame) then return refuse_question(self, id, frame) end
   if flags & INTERNAL ~= 0 then return receive_request(self, id, channel, ...) end
-  local event = setmetatable({ id, channel }, self._owner._routes.sync_event)
+  local event = setmetatable({ id, channel, self._link }, self._owner._routes.sync_event)
   self._open[id] = event
   self._owner:on_sync(event, channel, ...)
 end

@@ -5,6 +5,7 @@
 --- where one function is to be called; here is what is left.
 local import = ...
 local Emitter = import "common.emitter"
+local core_link = import "core.link"
 local events = import "common.event"
 local guard = import "common.guard"
 local ipc_main = import "main.ipc_main"
@@ -43,14 +44,9 @@ local function fields()
   }
 end
 
-local function assign(event, key, value, contents)
-  if key ~= "returnValue" then return rawset(event, key, value) end
-  local ok, err = contents._peer:reply_to(event, value)
-  if ok == nil then error(err, 3) end
-end
-
 local event_class = events.kind(fields(), { reply = send_to_asker })
-local sync_event_class = events.kind(fields(), { reply = send_to_asker }, assign)
+local sync_event_class =
+  events.kind(fields(), { reply = send_to_asker }, core_link.return_value)
 
 --- The routes of a web contents' peer.
 function M.routes(contents)

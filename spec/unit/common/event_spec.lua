@@ -41,11 +41,11 @@ describe("a kind of events", function()
   it("has methods, and gives assignments of new fields to on_assign", function()
     local assigned = {}
     local kind = events.kind({}, { name = function() return "event" end },
-      function(_, key, value, owner) assigned[key] = owner .. value end)
+      function(_, key, value) assigned[key] = value end)
     local event = make(kind, "my ")
     event.returnValue = 7
     assert.equal("event", event:name())
-    assert.same({ returnValue = "my 7" }, assigned)
+    assert.same({ returnValue = 7 }, assigned)
     assert.is_nil(rawget(event, "returnValue"))
   end)
 
