@@ -129,7 +129,7 @@ void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size)
     bool is_short = memory->used + more <= memory->mark;
     if (!is_short && !may_grow(memory, block, more, is_object)) return NULL;
   }
-  void *result = realloc(block, new_size);
+  void *result = block ? realloc(block, new_size) : malloc(new_size);
   if (result) memory->used += new_size - old_size;
   return result;
 }
