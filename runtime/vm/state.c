@@ -10,6 +10,11 @@
 #include <lualib.h>
 #include <stdlib.h>
 
+/* By how many percent the heap grows before a collection of the young objects, and of all of them.
+ * Lua's own, 20 and 100, have heaps of a few megabytes collected for each large string: see
+ * docs/architecture.md. */
+enum { GC_MINOR = 100, GC_MAJOR = 300 };
+
 /* An error outside every protected call, of luv's for want of memory: Lua ends the process. */
 static int on_panic(lua_State *L) {
   const Memory *memory = state_from(L)->memory;
@@ -51,7 +56,7 @@ State *state_new(Loop *loop) {
   lua_pushcfunction(state->L, open_all);
   lua_pushlightuserdata(state->L, state);
   if (lua_pcall(state->L, 1, 0, 0) != LUA_OK) goto fail;
-  lua_gc(state->L, LUA_GCGEN, 0, 0);
+  lua_gc(state->L, LUA_GCGEN, GC_MINOR, GC_MAJOR);
   return state;
 fail:
   release(state);
