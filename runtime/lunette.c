@@ -14,16 +14,18 @@
 struct LunetteHost {
   Loop *loop;
   State *state;
-  char *error;      /* owned; NULL when there is none */
+  bool failed;      /* there is an error */
+  char *error;      /* owned: its text; NULL also when there was no memory for it */
   char ***relaunch; /* owned: command lines to start at the end; ends with NULL */
 };
 
 /* Keeps the text on top of the stack as the host's error, and pops it. */
 static void keep_error(LunetteHost *host) {
   lua_State *L = host->state->L;
-  const char *text = lua_tostring(L, -1);
+  bool is_text = lua_type(L, -1) == LUA_TSTRING; /* to make one of a number takes memory */
   free(host->error);
-  host->error = strdup(text ? text : "an error that is no string");
+  host->failed = true;
+  host->error = strdup(is_text ? lua_tostring(L, -1) : "an error that is no string");
   lua_pop(L, 1);
 }
 
@@ -82,7 +84,12 @@ int lunette_open(const LunetteOptions *options, LunetteHost **out) {
   return LUNETTE_NO_MEMORY;
 }
 
-/* The list of strings on top of the stack as an argv. */
+static void free_argv(char **argv) {
+  for (char **arg = argv; arg && *arg; arg++) free(*arg);
+  free(argv);
+}
+
+/* The list of strings on top of the stack as an argv; NULL when memory is short. */
 static char **copy_argv(lua_State *L) {
   size_t count = (size_t)lua_rawlen(L, -1);
   char **argv = calloc(count + 1, sizeof *argv);
@@ -91,6 +98,9 @@ static char **copy_argv(lua_State *L) {
     const char *text = lua_tostring(L, -1);
     argv[i] = strdup(text ? text : "");
     lua_pop(L, 1);
+    if (argv[i]) continue;
+    free_argv(argv); /* rather than to start it with a part of its arguments */
+    argv = NULL;
   }
   return argv;
 }
@@ -101,11 +111,14 @@ static void keep_relaunches(LunetteHost *host) {
   size_t count = (size_t)lua_rawlen(L, -1);
   if (count == 0) return;
   host->relaunch = calloc(count + 1, sizeof *host->relaunch);
-  for (size_t i = 0; host->relaunch && i < count; i++) {
+  bool kept = host->relaunch != NULL;
+  for (size_t i = 0; kept && i < count; i++) {
     lua_rawgeti(L, -1, (lua_Integer)i + 1);
     host->relaunch[i] = copy_argv(L);
+    kept = host->relaunch[i] != NULL;
     lua_pop(L, 1);
   }
+  if (!kept) log_warn("app.relaunch: not enough memory");
 }
 
 /* (): the exit status and the command lines to start. Protected. */
@@ -125,7 +138,7 @@ int lunette_run(LunetteHost *host) {
   entry_leave(host->state);
   if (status != LUA_OK) {
     keep_error(host);
-    log_warn("%s", host->error);
+    log_warn("%s", lunette_error(host));
     return 1;
   }
   keep_relaunches(host);
@@ -134,11 +147,9 @@ int lunette_run(LunetteHost *host) {
   return code;
 }
 
-const char *lunette_error(const LunetteHost *host) { return host->error ? host->error : ""; }
-
-static void free_argv(char **argv) {
-  for (char **arg = argv; arg && *arg; arg++) free(*arg);
-  free(argv);
+const char *lunette_error(const LunetteHost *host) {
+  if (host->error) return host->error;
+  return host->failed ? "not enough memory" : "";
 }
 
 static void start_relaunches(char ***relaunch) {

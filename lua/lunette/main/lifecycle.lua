@@ -91,8 +91,8 @@ function M.quit()
   local agreed = is_agreed "before-quit" and close_windows() and is_agreed "will-quit"
   quitting = false
   if not agreed then return end
+  loop.stop() -- first: also should there be no memory for what finish() tells
   finish(process.exit_code)
-  loop.stop()
 end
 
 --- Ends the app at once: no window is asked.
@@ -104,8 +104,8 @@ function M.exit(code)
     window:_destroy()
   end
   if finished then return end -- by a listener of closed
-  finish(code)
   loop.stop()
+  finish(code)
 end
 
 --- A window was closed; `count` are left.
