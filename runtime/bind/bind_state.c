@@ -14,11 +14,16 @@ static int l_heap(lua_State *L) {
   return 2;
 }
 
+/* How much Lua itself lets the heap grow between collections, in percent: little room is a reason
+ * to collect sooner than state.c does. */
+enum { OWN_MINOR = 20, OWN_MAJOR = 100 };
+
 /* limit(bytes): past it, this process ends as one that is out of memory. */
 static int l_limit(lua_State *L) {
   lua_Integer limit = luaL_checkinteger(L, 1);
   luaL_argcheck(L, limit > 0, 1, "bytes expected");
   memory_limit(state_from(L)->memory, (size_t)limit, child_out_of_memory);
+  lua_gc(L, LUA_GCGEN, OWN_MINOR, OWN_MAJOR);
   return 0;
 }
 

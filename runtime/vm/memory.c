@@ -115,21 +115,29 @@ static bool may_grow(Memory *memory, const void *block, size_t more, bool is_obj
   return grant(memory, wanted);
 }
 
+/* The first time that so much is used; a mark of 0 says that there is more to it. */
+static bool may_pass_mark(Memory *memory, const void *block, size_t old_size, size_t new_size) {
+  size_t wanted = memory->used + new_size - (block ? old_size : 0);
+  if (memory->mark == 0 || wanted > memory->limit) {
+    bool is_object = !block && old_size != 0; /* then that tells its type */
+    return may_grow(memory, block, wanted - memory->used, is_object);
+  }
+  memory->mark = wanted;
+  if (memory->peak < wanted) memory->peak = wanted;
+  return true;
+}
+
 void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size) {
   Memory *memory = data;
-  bool is_object = !block && old_size != 0; /* then it tells the type of the new object */
-  if (!block) old_size = 0;
+  size_t before = block ? old_size : 0, used = memory->used - before + new_size;
   if (new_size == 0) {
     if (!memory->ending) free(block);
-    memory->used -= old_size;
+    memory->used = used;
     return NULL;
   }
-  if (new_size > old_size) {
-    size_t more = new_size - old_size;
-    bool is_short = memory->used + more <= memory->mark;
-    if (!is_short && !may_grow(memory, block, more, is_object)) return NULL;
-  }
+  bool passes = used > memory->mark && new_size > before;
+  if (passes && !may_pass_mark(memory, block, old_size, new_size)) return NULL;
   void *result = block ? realloc(block, new_size) : malloc(new_size);
-  if (result) memory->used += new_size - old_size;
+  if (result) memory->used = memory->used - before + new_size;
   return result;
 }

@@ -192,7 +192,7 @@ describe("a page that dies at each load, and is loaded again for it", function()
     return ipc.run {
       preferences = "{ sandbox = false }",
       main = CRASH:gsub("%u%u+", { WANTED = tostring(wanted), LEAST = tostring(least) }),
-      page = page or "lunette.process.kill(lunette.process.pid, 'SIGSEGV')",
+      page = page or "lunette.process.kill(lunette.process.pid, 'SIGTERM')",
     }
   end
 
