@@ -19,10 +19,12 @@ MODE_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                 -fno-sanitize-recover=undefined
 MODE_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
 MODE_fuzz    := $(MODE_asan) -fsanitize=fuzzer-no-link -DLUNETTE_FUZZ
+# A sanitizer does things that no renderer does: the sandbox of such a build lets it.
+SANITIZED    := $(if $(filter asan tsan fuzz,$(BUILD)),-DSANITIZED)
 MODE         := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): say release, debug, asan or tsan)) \
                 $(if $(LTO),-flto=auto)
 
-INCLUDES = -std=c11 -D_GNU_SOURCE -Iruntime $(DEPS_CPPFLAGS) $(CPPFLAGS)
+INCLUDES = -std=c11 -D_GNU_SOURCE $(SANITIZED) -Iruntime $(DEPS_CPPFLAGS) $(CPPFLAGS)
 COMPILE  = $(CC) $(INCLUDES) $(WARNINGS) -fvisibility=hidden -fPIE -pthread $(MODE) $(CFLAGS)
 LINK     = $(CC) -pie -Wl,-z,relro,-z,now -pthread $(MODE) $(DEPS_LDFLAGS) $(CFLAGS) $(LDFLAGS)
 LIBS     = $(DEPS_LDLIBS) $(LDLIBS)
@@ -41,7 +43,8 @@ FLOOR   := $(patsubst %.c,$(OUT)/%.o,bench/c/floor.c bench/c/bench.c runtime/bas
              $(wildcard runtime/vm/clone*.c))
 BENCHES := $(OUT)/bench/bare $(OUT)/bench/floor $(OUT)/bench/floor-static
 MAIN    := $(OUT)/runtime/main.o
-PARTS   := $(filter-out $(MAIN),$(OBJECTS)) $(OUT)/vendor/checks.o $(OUT)/embedded.o
+PARTS   := $(filter-out $(MAIN),$(OBJECTS)) $(OUT)/vendor/checks.o $(OUT)/embedded.o \
+           $(OUT)/filter.o
 
 # Looked for only by the targets that check them.
 C_FILES   = $(shell find runtime spec tools vendor bench -name '*.[ch]')
@@ -126,7 +129,7 @@ endef
 $(OUT)/%.o: %.c $(OUT)/flags | build/packages
 	$(compile)
 
-$(OUT)/embedded.o: $(OUT)/embedded.c $(OUT)/flags
+$(OUT)/embedded.o $(OUT)/filter.o: %.o: %.c $(OUT)/flags
 	$(compile)
 
 $(OUT)/liblunette.a: $(PARTS) $(OUT)/files
@@ -177,6 +180,16 @@ $(OUT)/embedded.c: $(OUT)/embed $(MODULES) $(OUT)/files
 	$(call say,EMBED,lua/lunette)
 	$(Q)$(OUT)/embed $(MODULES) >$@
 
+# libseccomp writes the filter of the sandbox; nothing else is linked with it.
+$(OUT)/filter: $(OUT)/tools/filter.o
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(MODE) -o $@ $^ $(SECCOMP_LDLIBS)
+
+$(OUT)/filter.c: $(OUT)/filter
+	$(call say,FILTER,$@)
+	$(Q)$(OUT)/filter >$@
+
 # Files that change exactly when the text they hold does: what depends on them is made anew when
 # flags change, or when a source file comes or goes.
 define text_file
@@ -194,7 +207,8 @@ $(eval $(call text_file,$(OUT)/files,$(SOURCES) $(MODULES)))
 # command in FOUND decides whether all is there.
 build/packages: vendor/deps.mk vendor/checks.c
 	@mkdir -p build
-	@FOUND='$(LINK) $(INCLUDES) -o build/probe tools/embed.c tools/strip.c vendor/checks.c $(LIBS)' \
+	@FOUND='$(LINK) $(INCLUDES) -o build/probe tools/embed.c tools/strip.c vendor/checks.c $(LIBS) \
+	  $(SECCOMP_LDLIBS)' \
 	  tools/deps.sh $(BUILD_PACKAGES)
 	@touch $@
 
@@ -211,4 +225,5 @@ build/fuzz-packages: vendor/deps.mk
 	@touch $@
 
 -include $(patsubst %.o,%.d,$(PARTS) $(MAIN)) $(C_TESTS:=.d) $(FUZZ:=.d) $(OUT)/tools/embed.d \
-         $(OUT)/tools/strip.d $(OUT)/bench/c/bare.d $(OUT)/bench/c/bench.d $(OUT)/bench/c/floor.d
+         $(OUT)/tools/strip.d $(OUT)/tools/filter.d $(OUT)/bench/c/bare.d $(OUT)/bench/c/bench.d \
+         $(OUT)/bench/c/floor.d

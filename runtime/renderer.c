@@ -3,6 +3,7 @@
  * booted that far and forks one for each request. */
 #include "base/log.h"
 #include "host/child.h"
+#include "host/sandbox.h"
 #include "host/zygote.h"
 #include "lunette.h"
 #include "vm/entry.h"
@@ -17,10 +18,13 @@
 typedef struct Renderer {
   Loop *loop;
   State *state;
+  int link_fd;
+  bool sandboxed;
+  unsigned missing; /* of the sandbox, once it was entered */
 } Renderer;
 
-/* (): loads the modules that every renderer needs. Protected. All of it stays: the collector, which
- * would look through it each time that the heap has doubled, waits. */
+/* (renderer): loads the modules that every renderer needs. Protected. All of it stays: the
+ * collector, which would look through it each time that the heap has doubled, waits. */
 static int load_modules(lua_State *L) {
   lua_gc(L, LUA_GCSTOP);
   loader_import(L, "renderer.boot");
@@ -28,20 +32,26 @@ static int load_modules(lua_State *L) {
   return 0;
 }
 
-/* (link_fd): connects to main, which says what to run. Protected. */
+/* (renderer): connects to main, which says what to run: start(link_fd, contained, missing...).
+ * Protected. */
 static int connect_to_main(lua_State *L) {
+  const Renderer *renderer = lua_touserdata(L, 1);
   loader_import(L, "renderer.boot");
   lua_getfield(L, -1, "start");
-  lua_pushvalue(L, 1);
-  lua_call(L, 1, 0);
+  lua_pushinteger(L, renderer->link_fd);
+  lua_pushboolean(L, renderer->sandboxed && !(renderer->missing & SANDBOX_FILTER));
+  if (renderer->missing & SANDBOX_FILTER) lua_pushliteral(L, "filter");
+  if (renderer->missing & SANDBOX_LANDLOCK) lua_pushliteral(L, "landlock");
+  lua_call(L, lua_gettop(L) - 3, 0);
   return 0;
 }
 
-/* Runs the function, with a number, as an entry into Lua. */
-static bool run_protected(State *state, lua_CFunction function, int number) {
+/* Runs the function, with the renderer, as an entry into Lua. */
+static bool run_protected(Renderer *renderer, lua_CFunction function) {
+  State *state = renderer->state;
   lua_State *L = state->L;
   lua_pushcfunction(L, function);
-  lua_pushinteger(L, number);
+  lua_pushlightuserdata(L, renderer);
   entry_enter(state);
   int status = lua_pcall(L, 1, 0, 0);
   entry_leave(state);
@@ -54,15 +64,17 @@ static bool run_protected(State *state, lua_CFunction function, int number) {
 
 /* All that can be done before the link is there. What is to be sandboxed loads nothing from a disk.
  */
-static bool prepare(Renderer *renderer, bool sandboxed) {
+static bool prepare(Renderer *renderer) {
   renderer->loop = loop_new();
   renderer->state = renderer->loop ? state_new(renderer->loop) : NULL;
   if (!renderer->state) return false;
-  if (sandboxed) {
+  if (renderer->sandboxed) {
     loader_seal(renderer->state->L);
     renderer->loop->alone = true; /* no luv: nothing else comes on it */
   }
-  return run_protected(renderer->state, load_modules, 0);
+  if (!run_protected(renderer, load_modules)) return false;
+  if (renderer->sandboxed) renderer->missing = sandbox_prepare();
+  return true;
 }
 
 /* Finalisers run. Memory is not freed: a forked renderer would first copy each page that it shares
@@ -77,11 +89,22 @@ static int finish(Renderer *renderer, bool started) {
   return started ? 0 : CHILD_LAUNCH_FAILED;
 }
 
-static int run(Renderer *renderer, int link_fd) {
+/* From here on the process can do no more than a page needs. What comes over the link, the app's
+ * code, is read behind this. */
+static bool open_loop(Renderer *renderer) {
+  if (renderer->sandboxed) {
+    sandbox_close_others(renderer->link_fd);
+    renderer->link_fd = CHILD_LINK_FD;
+  }
+  if (loop_start(renderer->loop) < 0) return false;
+  if (renderer->sandboxed) renderer->missing |= sandbox_enter();
+  return true;
+}
+
+static int run(Renderer *renderer) {
   signal(SIGINT, SIG_IGN);  /* a terminal's Ctrl-C is for main, which ends us in order */
   signal(SIGPIPE, SIG_IGN); /* a write of the page's to a closed pipe is an error, not the end */
-  bool started =
-      loop_start(renderer->loop) == 0 && run_protected(renderer->state, connect_to_main, link_fd);
+  bool started = open_loop(renderer) && run_protected(renderer, connect_to_main);
   if (started) loop_run(renderer->loop);
   return finish(renderer, started);
 }
@@ -90,10 +113,10 @@ static int run_zygote(Renderer *renderer, pid_t parent) {
   /* What is old now stays as it is, and shared, until a child's heap has doubled. */
   lua_gc(renderer->state->L, LUA_GCCOLLECT);
   signal(SIGINT, SIG_IGN);
-  int link_fd = zygote_serve(CHILD_LINK_FD);
-  if (link_fd < 0) return finish(renderer, true);
+  renderer->link_fd = zygote_serve(CHILD_LINK_FD);
+  if (renderer->link_fd < 0) return finish(renderer, true);
   child_die_with_parent(parent);
-  return run(renderer, link_fd);
+  return run(renderer);
 }
 
 /* What a command line asks for. */
@@ -112,8 +135,8 @@ int lunette_child_main(int argc, char *const *argv) {
   if (role == ROLE_OTHER) return -1;
   pid_t parent = (pid_t)atol(argv[2]);
   child_die_with_parent(parent);
-  Renderer renderer = {0};
-  if (!prepare(&renderer, role != ROLE_RENDERER)) return finish(&renderer, false);
+  Renderer renderer = {.link_fd = CHILD_LINK_FD, .sandboxed = role != ROLE_RENDERER};
+  if (!prepare(&renderer)) return finish(&renderer, false);
   if (role == ROLE_ZYGOTE) return run_zygote(&renderer, parent);
-  return run(&renderer, CHILD_LINK_FD);
+  return run(&renderer);
 }

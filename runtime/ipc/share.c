@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -50,10 +49,10 @@ static int new_memory(void) {
   return -1;
 }
 
-/* Were the file to shrink, reading in the mapping would be a signal. */
+/* Were the file to shrink, reading in the mapping would be a signal. (Not by fstat, which the C
+ * library makes a look at any path: the sandbox refuses that.) */
 static bool is_good(int fd) {
-  struct stat info;
-  if (fstat(fd, &info) < 0 || info.st_size != SHARE_SIZE) return false;
+  if (lseek(fd, 0, SEEK_END) != SHARE_SIZE) return false;
   int seals = fcntl(fd, F_GET_SEALS);
   return seals >= 0 && (seals & SEALS) == SEALS;
 }

@@ -6,18 +6,34 @@ local uv = lunette.uv
 local MARK <const> = "LUNETTE_SPEC_MARK"
 local last_mark = 0
 
--- The processes that were started with this mark in their environment, and live.
+local function read(path)
+  local file = io.open(path)
+  local text = file and file:read "a"
+  if file then file:close() end
+  return text or ""
+end
+
+-- Processes with a mark in their environment that were seen so far: mark to set of numbers.
+local seen = {}
+
+-- Whether the process was started with this mark. A sandboxed one has forgotten its environment,
+-- but its command line tells whose child it is.
+local function is_marked(pid, mark)
+  local of_mark = seen[mark] or {}
+  seen[mark] = of_mark
+  local environment = "\0" .. read("/proc/" .. pid .. "/environ") .. "\0"
+  if environment:find(("\0%s=%s\0"):format(MARK, mark), 1, true) then of_mark[pid] = true end
+  local parent = read("/proc/" .. pid .. "/cmdline"):match "%-%-lunette%-%w+%z(%d+)"
+  return of_mark[pid] or of_mark[parent]
+end
+
+-- The processes that were started with this mark, and live.
 local function marked(mark)
-  local list, wanted = {}, ("\0%s=%s\0"):format(MARK, mark)
+  local list = {}
   local request = assert(uv.fs_scandir "/proc")
   for name in function() return uv.fs_scandir_next(request) end do
-    local file = name:find "^%d+$" and io.open("/proc/" .. name .. "/environ")
-    if file then
-      local environment = "\0" .. (file:read "a" or "") .. "\0"
-      file:close()
-      if environment:find(wanted, 1, true) and app.is_alive(tonumber(name)) then
-        list[#list + 1] = tonumber(name)
-      end
+    if name:find "^%d+$" and is_marked(name, mark) and app.is_alive(tonumber(name)) then
+      list[#list + 1] = tonumber(name)
     end
   end
   return list
@@ -32,6 +48,7 @@ local function start(files, args, path)
   table.move(args or {}, 1, #(args or {}), #line + 1, line)
   local process = app.spawn(path or app.executable, line, { env = { [MARK] = mark } })
   process.mark, process.dir = mark, dir
+  seen[mark] = { [tostring(process.pid)] = true }
   return process
 end
 

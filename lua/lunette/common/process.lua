@@ -23,6 +23,9 @@ M.exit_code = 0
 --- Writes the text of an uncaught error where people look. A renderer sends it to main instead.
 M.print_error = report.warn
 
+--- Bytes of this process in main memory, or nil. A sandboxed process cannot look: it asks main.
+M.resident_memory = core_os.memory
+
 -- Where the public functions are written.
 local F = {}
 
@@ -42,7 +45,7 @@ end
 ---@return {heap: integer, heapPeak: integer, rss: integer}
 function F.memoryUsage()
   local heap, peak = core_state.heap()
-  return { heap = heap, heapPeak = peak, rss = core_os.memory() }
+  return { heap = heap, heapPeak = peak, rss = (M.resident_memory()) }
 end
 
 -- What a sandboxed state does not have.
@@ -125,21 +128,25 @@ local function on_unhandled(reason, promise, traceback)
   M.print_error("unhandled rejection: " .. text_of(reason, traceback))
 end
 
+-- Looked up at once: a sandboxed process cannot any more.
+local exec_path = core_os.exec_path()
+
 --- Fills in what a role knows of itself: `type`, `sandboxed`, `contextIsolated`, `argv`.
 ---@param fields table
-function M.setup(fields)
+---@param has_powers boolean over this process and others
+function M.setup(fields, has_powers)
   started = core_os.hrtime()
   for name, value in pairs(fields) do
     process[name] = value
   end
   process.contextIsolated = fields.contextIsolated or false
   process.pid, process.platform, process.arch = core_os.pid(), core_os.platform, core_os.arch
-  process.execPath = core_os.exec_path()
+  process.execPath = exec_path
   process.versions = core_state.versions()
   for name, fn in pairs(F) do
-    if not fields.sandboxed or not POWERS[name] then process[name] = fn end
+    if has_powers or not POWERS[name] then process[name] = fn end
   end
-  if not fields.sandboxed then process.env = import "common.environment" end
+  if has_powers then process.env = import "common.environment" end
   report.on_uncaught, report.on_unhandled = on_uncaught, on_unhandled
 end
 

@@ -71,7 +71,7 @@ function M.run(options)
     local ok, err = app_info.find(options.app)
     if not ok then return nil, err end
   end
-  process.setup { type = "browser", sandboxed = false, argv = options.argv }
+  process.setup({ type = "browser", sandboxed = false, argv = options.argv }, true)
   command_line.parse(options.argv)
   set_globals()
   if options.signals then watch_signals() end

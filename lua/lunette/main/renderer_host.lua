@@ -130,6 +130,14 @@ function RendererHost:leaving()
   self._is_leaving = true
 end
 
+--- Bytes of its process in main memory; nil when it has ended.
+---@return integer?
+function RendererHost:memory()
+  local status = core_os.read_file(("/proc/%d/status"):format(self:pid()))
+  local kib = status and status:match("\nVmRSS:%s*(%d+) kB")
+  return kib and math.tointeger(kib) << 10
+end
+
 --- Its process number: 0 for a moment after the start, until the zygote has told it.
 ---@return integer
 function RendererHost:pid()

@@ -24,6 +24,7 @@ local page_loader = import "main.page_loader"
 local path = import "common.path"
 local promises = import "common.promise"
 local report = import "common.report"
+local sandbox_gaps = import "main.sandbox_gaps"
 local task = import "common.task"
 local web_frame_main = import "main.web_frame_main"
 
@@ -390,6 +391,9 @@ end
 
 -- Messages of the runtime's own in the renderer; `requests` among them return an answer.
 WebContents.internal = {
+  ["sandbox-lacks"] = function(_, part)
+    sandbox_gaps.tell(part)
+  end,
   ["page-loaded"] = finish_load,
   ["page-failed"] = function(self, description)
     fail_load(self, load_error.new("ERR_FAILED", self._url, tostring(description)))
@@ -412,6 +416,9 @@ WebContents.internal = {
   end,
   ["close-window"] = function(self)
     self:close()
+  end,
+  memory = function(self)
+    return self._host:memory()
   end,
   ["find-module"] = function(_, name)
     return page_loader.find_module(tostring(name))

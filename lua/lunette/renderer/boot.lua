@@ -35,6 +35,9 @@ function renderer:on_gone(fault)
   loop.stop()
 end
 
+-- Whether the system contains this process, which tells `process.sandboxed`: main only asks for it.
+local is_contained = false
+
 local raw_exit = os.exit
 
 -- Exit codes by which the runtime itself says how a renderer ended: main is told when they are not.
@@ -56,6 +59,10 @@ local host = {
   end,
   find_module = function(name)
     return peer:request_sync("find-module", name)
+  end,
+  memory = function()
+    local is_known, bytes = pcall(peer.request_sync, peer, "memory")
+    return is_known and bytes or nil -- at the end there is no main to ask
   end,
   close = function()
     peer:send_internal "close-window"
@@ -113,12 +120,13 @@ function renderer:on_boot(options)
   if options.memoryLimit then core_state.limit(options.memoryLimit) end
   math.randomseed(core_state.random(), core_state.random()) -- the zygote's would be everybody's
   options.argv = make_argv(options)
-  process.setup {
+  options.sandboxed = is_contained
+  process.setup({
     type = "renderer",
-    sandboxed = options.sandbox,
+    sandboxed = is_contained,
     contextIsolated = options.contextIsolation,
     argv = options.argv,
-  }
+  }, not options.sandbox)
   peer:configure(options)
   loop.spin(options.poll)
   world = worlds[options.contextIsolation]
@@ -151,9 +159,15 @@ renderer.internal = {
 
 --- Connects to main.
 ---@param link_fd integer
-function M.start(link_fd)
+---@param contained boolean the system's sandbox is around this process
+---@param ... string parts of it that the system lacks
+function M.start(link_fd, contained, ...)
+  is_contained = contained
   ipc_renderer.connect(peer)
   peer:greet(link_fd)
+  for _, part in ipairs { ... } do
+    peer:send_internal("sandbox-lacks", part)
+  end
 end
 
 return M

@@ -19,8 +19,10 @@ function M.open(options, host)
   bridge.on("alert", host.alert)
   bridge.on("exit", host.exit)
   bridge.on("find-module", host.find_module)
+  bridge.on("memory", host.memory)
   bridge.ask("open", {
     sandbox = options.sandbox,
+    sandboxed = options.sandboxed,
     appPath = options.appPath,
     argv = options.argv,
   })

@@ -22,6 +22,7 @@ M.globals = nil
 ---@field find_module fun(name: string): string?, string see sandbox.lua
 ---@field close fun()
 ---@field alert fun(text: string)
+---@field memory fun(): integer? bytes of this process, for a page with a sandbox
 ---@field exit fun(...) os.exit of a page without a sandbox
 
 local function open_globals(app_path, host)
@@ -43,6 +44,7 @@ function M.open(options, host, public)
   process.print_error = function(text)
     host.console("error", text)
   end
+  if options.sandbox then process.resident_memory = host.memory end
   globals.package.preload.lunette = public
   M.fire = window.install(globals, host)
   M.globals = globals

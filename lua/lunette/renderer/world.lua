@@ -45,16 +45,17 @@ local host = {
   alert = asker "alert",
   exit = asker "exit",
   find_module = asker "find-module",
+  memory = asker "memory",
 }
 
 bridge.on("open", function(given)
   options = given
-  process.setup {
+  process.setup({
     type = "renderer",
-    sandboxed = options.sandbox,
+    sandboxed = options.sandboxed,
     contextIsolated = true,
     argv = options.argv,
-  }
+  }, not options.sandbox)
   page.open(options, host, make_public)
 end)
 
