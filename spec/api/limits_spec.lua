@@ -95,6 +95,7 @@ describe("the message size", function()
 
   it("is 256 MiB unless it is set", function()
     local output = ipc.output {
+      deadline = GENEROUS,
       main = [[ ipcMain.on("large", function() say "it came" end) ]],
       page = [[
         say(pcall(ipc.send, "large", ("x"):rep(256 << 20)))
