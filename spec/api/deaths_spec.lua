@@ -77,6 +77,29 @@ describe("forcefullyCrashRenderer", function()
     ]], [[ ipc.sendSync "middle" ]]))
   end)
 
+  it("ends a renderer that the zygote, which hangs, has not started", function()
+    assert.equal('{exitCode = 9, reason = "killed"}\nfalse\n', output([[
+      local _, load = open()
+      load:await()
+      local uv = lunette.uv
+      local request = uv.fs_scandir "/proc"
+      for name in function() return uv.fs_scandir_next(request) end do
+        local file = name:find "^%d+$" and io.open("/proc/" .. name .. "/cmdline")
+        local line = file and file:read "a" or ""
+        if file then file:close() end
+        if line:find("--lunette-zygote\0" .. lunette.process.pid, 1, true) then
+          lunette.process.kill(tonumber(name), "SIGSTOP")
+        end
+      end
+      local _, contents = tell(open())
+      lunette.sleep(10)
+      contents:forcefullyCrashRenderer()
+      gone(contents)
+      contents:reload():await()
+      say(contents:isCrashed())
+    ]]))
+  end)
+
   it("is called again, or with nothing there, without effect", function()
     assert.equal(KILLED, output([[
       app.whenReady():await()

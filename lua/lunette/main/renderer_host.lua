@@ -34,6 +34,7 @@ end
 local function reason_of(self)
   local exit = self._exit
   if self._link_end.fault then return "crashed" end
+  if self.is_unwanted and exit.reason == "launch-failed" then return "killed" end
   if self._is_leaving and exit.reason ~= "killed" and exit.reason ~= "crashed" then
     return exit.code == 0 and "clean-exit" or "abnormal-exit"
   end
@@ -45,7 +46,9 @@ local function conclude(self)
   if not (self._link_end and self._exit) then return end
   set_timer(self, nil)
   if self._is_retired then return end
-  self._on_gone { reason = reason_of(self), exitCode = self._exit.code }
+  local reason = reason_of(self)
+  local is_lost = reason == "killed" and self._exit.code == LAUNCH_FAILED
+  self._on_gone { reason = reason, exitCode = is_lost and SIGKILL or self._exit.code }
 end
 
 local function process_ended(self, reason, code)
@@ -152,10 +155,23 @@ function RendererHost:kill(signal)
   self._child:kill(signal)
 end
 
+-- The signal waits for a process that a zygote is to fork: one that hangs never does. In between
+-- two looks the loop polls, so that an answer which is there is seen.
+local function await_zygote(self)
+  local looks = 0
+  self._patience = self._patience or loop.timer(END_MS, END_MS, function()
+    looks = looks + 1
+    local is_lost = looks == 2 and not self._exit and self:pid() == 0
+    if is_lost then zygote.give_up() end
+    if looks == 2 then self._patience:close() end
+  end)
+end
+
 --- The app wants it dead.
 function RendererHost:crash()
   self.is_unwanted = true
   self:kill "SIGKILL"
+  if self._child and not self._exit and self:pid() == 0 then await_zygote(self) end
 end
 
 --- Its link has ended: the process does so too, or is made to.

@@ -29,4 +29,9 @@ function M.get()
   return zygote
 end
 
+--- Ends a zygote that does not answer; the renderers that were asked of it are lost.
+function M.give_up()
+  if zygote then zygote:close() end
+end
+
 return M
