@@ -581,6 +581,77 @@ static void test_lacking(void) {
   CHECK(missing_without(both, 2) == (SANDBOX_FILTER | SANDBOX_LANDLOCK | 4));
 }
 
+static void write_file(const char *folder, const char *name, const char *text) {
+  char path[128];
+  snprintf(path, sizeof path, "%s/%s", folder, name);
+  FILE *file = fopen(path, "w");
+  fputs(text, file);
+  fclose(file);
+}
+
+/* In a child: the program itself, which lies two folders above this test, with an app of two pages,
+ * one after the other. Its output goes to `out`. */
+static void be_app(const char *folder, int number, int out) {
+  char path[256];
+  ssize_t size = readlink("/proc/self/exe", path, sizeof path - 1);
+  path[size < 0 ? 0 : size] = '\0';
+  for (int up = 0; up < 3 && strrchr(path, '/'); up++) *strrchr(path, '/') = '\0';
+  strcat(path, "/lunette");
+  dup2(out, STDOUT_FILENO);
+  dup2(out, STDERR_FILENO);
+  take_away(&number, 1);
+  execl(path, path, folder, (char *)NULL);
+  _exit(OTHER_ERROR);
+}
+
+/* What the app prints where this system call is not to be had; the caller frees it. */
+static char *output_without(const char *folder, int number) {
+  int out[2];
+  size_t size = 0;
+  char *text = calloc(1, PAGE);
+  CHECK(pipe(out) == 0);
+  fflush(NULL);
+  pid_t pid = fork();
+  if (pid == 0) be_app(folder, number, out[1]);
+  close(out[1]);
+  for (ssize_t got = 1; got > 0 && size < PAGE - 1; size += (size_t)got) {
+    got = read(out[0], text + size, PAGE - 1 - size);
+    if (got < 0) break;
+  }
+  close(out[0]);
+  waitpid(pid, NULL, 0);
+  return text;
+}
+
+static void check_output(const char *folder, int number, const char *wanted) {
+  char *text = output_without(folder, number);
+  if (!CHECK(strcmp(text, wanted) == 0)) printf("%s", text);
+  free(text);
+}
+
+/* Main says once what is missing, and process.sandboxed tells whether the filter is there. */
+static void test_app_lacking(void) {
+  char folder[] = "/tmp/lunette-test-XXXXXX", file[128];
+  static const char *const names[] = {"main.lua", "page.lua"};
+  CHECK(mkdtemp(folder));
+  write_file(folder, names[0],
+             "local lunette = require 'lunette' lunette.app.whenReady():await() "
+             "for i = 1, 2 do lunette.BrowserWindow.new():loadFile('page.lua'):await() end "
+             "lunette.app.quit()");
+  write_file(folder, names[1], "print(require('lunette').process.sandboxed)");
+  check_output(folder, SYS_landlock_create_ruleset,
+               "lunette: pages run without Landlock, which this system lacks: the other walls "
+               "stand\ntrue\ntrue\n");
+  check_output(folder, SYS_seccomp,
+               "lunette: pages run without a filter of system calls, which this system refuses: "
+               "process.sandboxed is false\nfalse\nfalse\n");
+  for (int i = 0; i < 2; i++) {
+    snprintf(file, sizeof file, "%s/%s", folder, names[i]);
+    unlink(file);
+  }
+  rmdir(folder);
+}
+
 static void test_refused(void) {
   test_files();
   test_sockets();
@@ -594,6 +665,7 @@ static void test_refused(void) {
 #endif
   test_other_walls();
   test_lacking();
+  test_app_lacking();
 }
 #endif
 
