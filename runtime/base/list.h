@@ -19,6 +19,13 @@ static inline void list_init(List *list) { list->next = list->previous = list; }
 /* True for an empty list, and for a node that is on no list. */
 static inline bool list_empty(const List *list) { return list->next == list; }
 
+/* How many nodes are on the list. */
+static inline int list_size(const List *list) {
+  int size = 0;
+  for (const List *node = list->next; node != list; node = node->next) size++;
+  return size;
+}
+
 /* Takes the node off its list; harmless when it is on none. */
 static inline void list_remove(List *node) {
   node->previous->next = node->next;

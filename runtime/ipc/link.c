@@ -17,7 +17,7 @@
 enum {
   READ_SIZE = 1 << 16,   /* asked for in one system call, unless a larger packet is under way */
   BACKLOGS_PER_TURN = 4, /* that are read of one link, so that the others are read too */
-  WRITE_EARLY = 1 << 18, /* waiting bytes beyond which a write does not wait for the turn's end */
+  WRITE_EARLY = 1 << 18, /* new bytes beyond which a write does not wait for the turn's end */
 };
 
 static const char NO_MEMORY[] = "more than there is memory for";
@@ -173,6 +173,7 @@ Link *link_new(Loop *loop, int from, const LinkEvents *events) {
   link->from = from;
   link->fd = link->passing = -1;
   link->begun = SIZE_MAX;
+  link->early = WRITE_EARLY;
   link->limits =
       (LinkLimits){.message = 1 << 28, .high_water = 1 << 23, .backlog = 1 << 18, .queue = 1 << 28};
   list_init(&link->ready_node);
@@ -193,6 +194,7 @@ int link_open(Link *link, int fd) {
   link->poll.data = link;
   link->fd = fd;
   link->loop->link = link;
+  link->loop->open_links++;
   watch(link, UV_READABLE);
   link_flush(link);
   return 0;
@@ -217,7 +219,7 @@ void link_rollback(Link *link) {
 static void write_soon(Link *link) {
   if (link->fd < 0) return;
   if (list_empty(&link->dirty_node)) list_append(&link->loop->dirty, &link->dirty_node);
-  if (link_queued(link) > WRITE_EARLY) link_flush(link);
+  if (link_queued(link) > link->early) link_flush(link);
 }
 
 uint8_t *link_put_shared(Link *link, size_t size, size_t *offset) {
@@ -388,6 +390,7 @@ void link_flush(Link *link) {
   link_rollback(link);
   if (link->fd < 0 || link_queued(link) == 0) return;
   bool done = write_once(link, MSG_DONTWAIT);
+  link->early = link_queued(link) + WRITE_EARLY; /* a slow reader is not tried at each packet */
   if (!link->ended) {
     watch(link, done ? link->watching & ~UV_WRITABLE : link->watching | UV_WRITABLE);
   }
@@ -541,6 +544,7 @@ void link_close(Link *link) {
   }
   int fd = link->fd;
   link->fd = -1;
+  link->loop->open_links--;
   uv_close((uv_handle_t *)&link->poll, on_close);
   close(fd); /* after uv_close, which takes it out of the loop's set */
 }

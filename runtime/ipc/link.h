@@ -54,6 +54,7 @@ struct Link {
   List ready_node, dirty_node; /* on the lists of `loop` */
   Buf in, out;
   uint64_t written; /* bytes, in all */
+  size_t early;     /* waiting bytes beyond which a write does not wait for the turn's end */
   size_t begun;     /* offset in `out` of a packet that is not committed yet, else SIZE_MAX */
   size_t current;   /* size of the packet at the front of `in` that is being read, else 0 */
   uint64_t current_blocks; /* of shared memory, that this packet's strings lie in */

@@ -4,13 +4,15 @@
 
 #include "ipc/link.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 
 enum {
   PACKETS_PER_ROUND = 8, /* of one link, before the next link has its round */
   SETTLE_LIMIT = 1000 * 1000 * 1000,
-  DEFAULT_BUDGET = 1000 * 1000, /* 1 ms: what a flood may cost the others */
+  DEFAULT_BUDGET = 1000 * 1000, /* 1 ms: what a flood may cost timers and descriptors */
+  SHARED_BUDGET = 50 * 1000,    /* 0.05 ms: what it may cost other links */
 };
 
 static void flush_dirty(Loop *loop) {
@@ -21,20 +23,34 @@ static void flush_dirty(Loop *loop) {
   }
 }
 
-/* Lets each link with a backlog have its round until the budget is used. What is left keeps the
- * loop awake; it is dispatched after the next poll, so that timers and other links have their turn.
- */
-static void dispatch_ready(Loop *loop) {
-  uint64_t deadline = 0;
-  while (!list_empty(&loop->ready)) {
+/* Lets links with a backlog have their rounds, so many or for `budget` nanoseconds since *begun,
+ * which is 0 for now. */
+static void dispatch_rounds(Loop *loop, int rounds, uint64_t budget, uint64_t *begun) {
+  while (rounds-- > 0 && !list_empty(&loop->ready)) {
     Link *link = LIST_ENTRY(loop->ready.next, Link, ready_node);
     list_remove(&link->ready_node);
     link_dispatch(link, PACKETS_PER_ROUND);
-    if (list_empty(&loop->ready)) break; /* as a rule: then no clock has to be read */
+    if (list_empty(&loop->ready)) return; /* as a rule: then no clock has to be read */
     uint64_t now = uv_hrtime();
-    if (deadline == 0) deadline = now + loop->budget;
-    if (now >= deadline) break;
+    if (*begun == 0) *begun = now;
+    if (now - *begun >= budget) return;
   }
+}
+
+/* What is left when the budget is used keeps the loop awake; it is dispatched after the next poll,
+ * so that timers and other links have their turn. Beside other links, those that still have a
+ * backlog after one round each are a flood, perhaps: what was answered so far is written before
+ * more of it, and the next poll comes soon. It takes a few microseconds, which a loop with a single
+ * link has no reason to spend. */
+static void dispatch_ready(Loop *loop) {
+  bool is_shared = loop->open_links > 1;
+  uint64_t begun = is_shared ? uv_hrtime() : 0;
+  int rounds = is_shared ? list_size(&loop->ready) : INT_MAX;
+  dispatch_rounds(loop, rounds, loop->budget, &begun);
+  if (!is_shared || list_empty(&loop->ready)) return;
+  flush_dirty(loop);
+  bool has_time = uv_hrtime() - begun < SHARED_BUDGET;
+  if (has_time) dispatch_rounds(loop, INT_MAX, SHARED_BUDGET, &begun);
 }
 
 static void on_idle(uv_idle_t *idle) { (void)idle; /* its being active is its purpose */ }

@@ -14,7 +14,8 @@ typedef struct Loop {
   uv_loop_t uv;
   List ready;      /* links with packets, or an end, to dispatch: in the order of their next turn */
   List dirty;      /* links with bytes that no write has been tried for */
-  uint64_t budget; /* nanoseconds of dispatching in one turn; settable at any time */
+  int open_links;  /* counted by link.c */
+  uint64_t budget; /* nanoseconds of dispatching in one turn, at most; settable at any time */
   uint64_t
       spin;   /* nanoseconds of polling before the loop sleeps; 0, or it costs a core; settable */
   bool alone; /* nothing but timers and one link is ever on it; settable before loop_run */

@@ -17,7 +17,8 @@ typedef struct End {
   int drained;
   int ended;
   const char *reason;
-  int close_at; /* closes the link in on_packet when this many came; 0: never */
+  int close_at;  /* closes the link in on_packet when this many came; 0: never */
+  uint64_t work; /* nanoseconds that each packet takes */
 } End;
 
 static void on_packet(Link *link, const Packet *packet) {
@@ -30,6 +31,7 @@ static void on_packet(Link *link, const Packet *packet) {
              packet->body_size);
   }
   link_finish_packet(link);
+  for (uint64_t begun = uv_hrtime(); uv_hrtime() - begun < end->work;) continue;
   if (end->packets == end->close_at) link_close(link);
 }
 
@@ -46,16 +48,22 @@ static void on_drained(Link *link) {
 
 static const LinkEvents events = {on_packet, on_end, on_drained};
 
-static void end_init(End *end, int from) {
+/* An end on a loop that is another's. */
+static void end_join(End *end, int from, Loop *loop) {
   int pair[2];
   memset(end, 0, sizeof *end);
-  end->loop = loop_new();
-  CHECK(end->loop && loop_start(end->loop) == 0);
+  end->loop = loop;
   CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) == 0);
   end->link = link_new(end->loop, from, &events);
   end->link->data = end;
   end->fd = pair[1];
   CHECK(link_open(end->link, pair[0]) == 0);
+}
+
+static void end_init(End *end, int from) {
+  Loop *loop = loop_new();
+  CHECK(loop && loop_start(loop) == 0);
+  end_join(end, from, loop);
 }
 
 static void hang_up(End *end) {
@@ -358,6 +366,69 @@ static void test_backlog(void) {
   check_backlog(1, 70000);
 }
 
+static void send_notes(End *end, int count) {
+  Buf buf = {0};
+  for (int i = 0; i < count; i++) put_packet(&buf, PACKET_MESSAGE, 0, 0, "n", 10);
+  CHECK(send(end->fd, buf_front(&buf), buf_size(&buf), 0) == (ssize_t)buf_size(&buf));
+  buf_clear(&buf);
+}
+
+/* How many turns the link takes for that many packets, of which each takes 20 us. */
+static int turns_of_flood(End *end, int count) {
+  int turns = 0, wanted = end->packets + count;
+  end->work = 20000;
+  send_notes(end, count);
+  for (; end->packets < wanted && turns < 1000; turns++) {
+    uv_run(&end->loop->uv, UV_RUN_NOWAIT);
+  }
+  return turns;
+}
+
+/* A link with a backlog has long turns while it is alone, and short ones beside another. */
+static void test_shared_loop(void) {
+  End flood, other;
+  end_init(&flood, FROM_PEER);
+  flood.loop->budget = UINT64_MAX / 2;
+  CHECK(turns_of_flood(&flood, 80) == 1);
+  end_join(&other, FROM_PEER, flood.loop);
+  CHECK(turns_of_flood(&flood, 80) == 10);
+  hang_up(&other);
+  link_close(other.link);
+  CHECK(turns_of_flood(&flood, 80) == 1);
+  end_clear(&flood);
+}
+
+static void answer(Link *link, const Packet *packet) {
+  on_packet(link, packet);
+  CHECK(send_packet(link, PACKET_MESSAGE, 1, 0));
+}
+
+/* The link's owner may close it here, which the dispatching that called must survive. */
+static void close_drained(Link *link) {
+  on_drained(link);
+  link_close(link);
+}
+
+/* What is written to a link without a backlog leaves before the others' backlog is dispatched. */
+static void test_early_flush(void) {
+  static const LinkEvents answering = {answer, on_end, close_drained};
+  End flood, other;
+  char bytes[256];
+  end_init(&flood, FROM_PEER);
+  end_join(&other, FROM_PEER, flood.loop);
+  other.link->events = &answering;
+  other.link->over_high_water = true; /* so that writing tells that there is room again */
+  send_notes(&flood, 8 * 50);
+  send_notes(&other, 1);
+  while (other.packets == 0) uv_run(&flood.loop->uv, UV_RUN_NOWAIT);
+  CHECK(flood.packets < 8 * 50);
+  CHECK(recv(other.fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0 && other.drained == 1);
+  turn(&flood);
+  CHECK(flood.packets == 8 * 50);
+  hang_up(&other);
+  end_clear(&flood);
+}
+
 /* Writing */
 
 static void test_water_marks(void) {
@@ -548,6 +619,8 @@ static void test(void) {
   test_random_bytes();
   test_resume();
   test_backlog();
+  test_shared_loop();
+  test_early_flush();
   test_water_marks();
   test_clogged(FROM_PEER, false);
   test_clogged(FROM_MAIN, true);
