@@ -7,17 +7,20 @@
 
 static const char TIMER[] = "lunette.Timer";
 
-/* A timer, a signal watcher or a hold. While it is active, the registry keeps the userdata that
- * stands for it (whose user value is the function to call), so closing the state closes it. */
+/* A timer, a signal watcher, a hold or what the next turn does. While it is active, the registry
+ * keeps the userdata that stands for it (whose user value is the function to call), so closing the
+ * state closes it. */
 typedef struct Watcher {
   union {
     uv_handle_t handle;
     uv_timer_t timer;
     uv_signal_t signal;
     uv_async_t async;
+    uv_check_t check;
   } uv;
   State *state;
-  int self; /* reference to the userdata */
+  int self;     /* reference to the userdata */
+  bool hurries; /* loop_hurry was called for it */
 } Watcher;
 
 static void on_watcher_closed(uv_handle_t *handle) { free(handle->data); }
@@ -112,6 +115,29 @@ static int l_hold(lua_State *L) {
   return 1;
 }
 
+static void calm(Watcher *watcher) {
+  if (watcher->hurries) loop_calm(watcher->state->loop);
+  watcher->hurries = false;
+}
+
+static void on_turn(uv_check_t *check) {
+  uv_check_stop(check);
+  calm(check->data);
+  call_watcher(check->data, 0);
+}
+
+/* next_turn(fn): calls fn once the loop has polled, so that what it does is not a part of this
+ * turn. Returns what close() keeps from happening; fn, or somebody, is to close it. */
+static int l_next_turn(lua_State *L) {
+  Watcher *watcher = new_watcher(L, 1);
+  Loop *loop = watcher->state->loop;
+  uv_check_init(&loop->uv, &watcher->uv.check);
+  uv_check_start(&watcher->uv.check, on_turn);
+  watcher->hurries = true;
+  loop_hurry(loop);
+  return 1;
+}
+
 static Watcher **check_watcher(lua_State *L) { return luaL_checkudata(L, 1, TIMER); }
 
 /* close(), and the collector's end of it. Idempotent. What the function holds is let go. */
@@ -120,6 +146,7 @@ static int l_timer_close(lua_State *L) {
   Watcher *watcher = *box;
   if (!watcher) return 0;
   *box = NULL;
+  calm(watcher);
   lua_pushnil(L);
   lua_setiuservalue(L, 1, 1);
   luaL_unref(L, LUA_REGISTRYINDEX, watcher->self);
@@ -151,7 +178,7 @@ static int l_stop(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"timer", l_timer}, {"signal", l_signal}, {"hold", l_hold},
+    {"timer", l_timer}, {"signal", l_signal}, {"hold", l_hold}, {"next_turn", l_next_turn},
     {"spin", l_spin},   {"stop", l_stop},     {NULL, NULL},
 };
 

@@ -76,10 +76,17 @@ static void dispatch(Loop *loop) {
   if (loop->closing) return;
   dispatch_ready(loop);
   flush_dirty(loop);
-  if (list_empty(&loop->ready)) uv_idle_stop(&loop->idle);
+  if (list_empty(&loop->ready) && loop->hurries == 0) uv_idle_stop(&loop->idle);
 }
 
 static void on_check(uv_check_t *check) { dispatch(check->data); }
+
+void loop_hurry(Loop *loop) {
+  loop->hurries++;
+  if (!loop->closing) uv_idle_start(&loop->idle, on_idle);
+}
+
+void loop_calm(Loop *loop) { loop->hurries--; }
 
 /* A link may become ready anywhere, as by a sendSync that a timer calls: the poll must not sleep.
  */

@@ -23,7 +23,8 @@ typedef struct Loop {
   bool stopped;      /* loop_stop was called */
   uv_prepare_t prepare;
   uv_check_t check;
-  uv_idle_t idle; /* active while packets wait, so that poll does not sleep on them */
+  uv_idle_t idle; /* active while something waits for the next turn: poll does not sleep on it */
+  int hurries;    /* calls of loop_hurry that wait for their loop_calm */
   bool started;
   bool closing; /* nothing is dispatched any more */
 } Loop;
@@ -48,6 +49,12 @@ void loop_stop(Loop *loop);
  * their memory may be a Lua state's. False when they are not done after a second: a file system may
  * hang for ever. Harmless before loop_start. */
 bool loop_settle(Loop *loop);
+
+/* Something waits for the next turn: no poll sleeps until loop_calm was called as often. */
+void loop_hurry(Loop *loop);
+
+/* What called loop_hurry was done, or waits no more. */
+void loop_calm(Loop *loop);
 
 /* Puts a link's `ready_node` at the end of `ready`: it has its turn after the next poll. For
  * link.c. */

@@ -334,14 +334,8 @@ local function read_preload(self)
   return preload
 end
 
--- Microtask: listeners that were added behind the call of loadFile hear all of it.
 local function run_load(self, load)
   if self._load ~= load then return end
-  if not self._is_loading then
-    self._is_loading = true
-    announce(self, "did-start-loading")
-    if self._load ~= load then return end
-  end
   local page, err = nil, load.err
   if not err then
     page, err = page_loader.read(load.file)
@@ -352,12 +346,29 @@ local function run_load(self, load)
   if self._load == load then start_in_time(self, load, page, preload) end
 end
 
+-- Microtask: listeners that were added behind the call of loadFile hear all of it. Reading the page
+-- and starting its renderer are work for a turn of their own, so that making a window and loading
+-- its page at once does not keep the loop twice as long.
+local function begin_load(self, load)
+  if self._load ~= load then return end
+  if not self._is_loading then
+    self._is_loading = true
+    announce(self, "did-start-loading")
+    if self._load ~= load then return end
+  end
+  local turn
+  turn = loop.next_turn(function()
+    turn:close()
+    run_load(self, load)
+  end)
+end
+
 local function start_loading(self, file, err)
   abort_load(self, "another load was started")
   local url = err and err.url or path.to_file_url(file)
   local load = { promise = promises.pending(), url = url, file = file, err = err }
   self._load = load
-  task.enqueue(run_load, self, load)
+  task.enqueue(begin_load, self, load)
   return load.promise
 end
 
