@@ -215,8 +215,15 @@ local function stop_loading(self)
   announce(self, "did-stop-loading")
 end
 
-local function finish_load(self)
+-- The load that the page of now is of: nil when that is loaded, or goes on until the next load
+-- has read its file. What it says or how it ends is nothing to that one.
+local function load_of_page(self)
   local load = self._load
+  return load and load.page == self._page and load or nil
+end
+
+local function finish_load(self)
+  local load = load_of_page(self)
   if not load then return end
   announce(self, "dom-ready")
   if self._load ~= load then return end
@@ -263,7 +270,7 @@ local function renderer_gone(self, details)
   self._peer:close(details.reason)
   leave_senders(self)
   local text = "the renderer has gone: " .. details.reason
-  fail_load(self, load_error.new("ERR_FAILED", self._url, text))
+  if load_of_page(self) then fail_load(self, load_error.new("ERR_FAILED", self._url, text)) end
   announce(self, "render-process-gone", details)
   if self._window then self._window:_contents_gone(details) end
 end
@@ -300,6 +307,7 @@ local function start_renderer(self, page, preload)
     self._peer = new_peer(self)
   end
   self._state, self._url, self._title = "live", page.url, path.basename(page.path)
+  self._load.page = self._page
   local timeout = self._preferences.unresponsiveTimeout
   self._host = RendererHost.start(self._peer, boot_table(self, page, preload), timeout, {
     on_gone = function(details)
@@ -407,7 +415,8 @@ WebContents.internal = {
   end,
   ["page-loaded"] = finish_load,
   ["page-failed"] = function(self, description)
-    fail_load(self, load_error.new("ERR_FAILED", self._url, tostring(description)))
+    local err = load_error.new("ERR_FAILED", self._url, tostring(description))
+    if load_of_page(self) then fail_load(self, err) end
   end,
   ["preload-error"] = function(self, file, message)
     report.warn("Unable to load preload script: " .. tostring(file))
