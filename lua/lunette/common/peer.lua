@@ -369,22 +369,27 @@ local function new_link(self)
   return link
 end
 
---- Connects the link to a renderer that was just started: BOOT, which no limit of the app's is for,
---- goes ahead of what waits already.
----@param fd integer
+--- Makes ready what a renderer that is about to be started gets first: BOOT, which no limit of the
+--- app's is for, goes ahead of what waits already.
 ---@param boot table what the renderer is told
----@return true?, string?
-function Peer:boot(fd, boot)
+---@return boolean, string?
+function Peer:boot(boot)
   local queue = self._link
   self._link = new_link(self)
   local ok, err = self._link:send(BOOT, 0, 0, 0, "", boot)
   if ok ~= nil then
     self._link:limits(self._limits)
     self._link:take_queue(queue)
-    ok, err = self._link:open(fd)
   end
   queue:close()
-  return ok, err
+  return ok ~= nil, err
+end
+
+--- Connects the link, whose descriptor is the peer's from now on.
+---@param fd integer
+---@return true?, string?
+function Peer:connect(fd)
+  return self._link:open(fd)
 end
 
 --- Connects the link to main and says hello.

@@ -85,12 +85,14 @@ end
 
 local function launch(self, peer, boot)
   oom_kills.begin()
+  local ok, err = peer:boot(boot)
+  if not ok then return nil, err end
   local child, fd = spawn(boot.sandbox, boot.limits.descriptors, function(reason, code)
     process_ended(self, reason, code)
   end)
   if not child then return nil, fd end
+  ok, err = peer:connect(fd) -- at once: were memory short here, nobody would own the descriptor
   self._child = child
-  local ok, err = peer:boot(fd, boot)
   if not ok then child:close() end
   return ok, err
 end

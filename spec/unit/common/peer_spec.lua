@@ -28,7 +28,8 @@ describe("a peer", function()
     peer = Peer.new(role, owner, "the spec")
     fd = pair[2]
     if role == "main" then
-      assert(peer:boot(pair[1], {}))
+      assert(peer:boot {})
+      assert(peer:connect(pair[1]))
     else
       peer:greet(pair[1])
     end
