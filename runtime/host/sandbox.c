@@ -29,6 +29,13 @@ enum {
   SECOND_FILTER_MAX = 256, /* instructions */
 };
 
+/* A sanitizer reads the process's own maps, and starts threads. */
+#ifdef SANITIZED
+enum { FOR_SANITIZER = true };
+#else
+enum { FOR_SANITIZER = false };
+#endif
+
 _Static_assert((int)FILTER_LINK_FD == (int)CHILD_LINK_FD,
                "the filter knows which descriptor is the link");
 
@@ -155,13 +162,10 @@ unsigned sandbox_prepare(void) {
   return load(first_filter, first_filter_size) ? 0 : SANDBOX_FILTER;
 }
 
-/* A sanitizer reads the process's own maps, and starts threads. */
 unsigned sandbox_enter(void) {
   unsigned missing = 0;
-#ifndef SANITIZED
-  set_limit(RLIMIT_NPROC, 0);
-  if (!restrict_files()) missing |= SANDBOX_LANDLOCK;
-#endif
+  if (!FOR_SANITIZER) set_limit(RLIMIT_NPROC, 0);
+  if (!FOR_SANITIZER && !restrict_files()) missing |= SANDBOX_LANDLOCK;
   if (!load_second()) missing |= SANDBOX_FILTER;
   return missing;
 }
