@@ -52,7 +52,7 @@ LUA_FILES = $(wildcard lua apps bench spec tools)
 
 # ---- targets
 
-.PHONY: all run test bench fuzz fuzz-targets lint format tidy install clean help deps
+.PHONY: all run test bench instructions fuzz fuzz-targets lint format tidy install clean help deps
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -68,6 +68,9 @@ test: all $(C_TESTS) $(FUZZ) build/test-packages ## build, lint, run all tests; 
 
 bench: all $(BENCHES) ## measure against bare C, luv + cjson and Node; QUICK=1 is a smoke run
 	$(Q)$(OUT)/lunette bench/run.lua $(if $(QUICK),--quick) $(ARGS)
+
+instructions: all $(OUT)/bench/floor-static $(OUT)/bench/pidfd.so ## count those of an invoke, by valgrind
+	$(Q)$(OUT)/lunette bench/instructions.lua
 
 fuzz: build/fuzz-packages ## let libFuzzer play a hostile peer; SECONDS=600 is how long, for all targets
 	@$(MAKE) --no-print-directory BUILD=fuzz fuzz-targets
@@ -171,6 +174,9 @@ $(OUT)/bench/floor: $(FLOOR)
 
 $(OUT)/bench/floor-static: $(FLOOR)
 	$(link)
+
+$(OUT)/bench/pidfd.so: bench/c/pidfd.c
+	$(call say,LD,bench/pidfd.so)$(CC) $(INCLUDES) $(CFLAGS) -shared -fPIC -o $@ $<
 
 # Bytecode must come from the very Lua that will load it: embed links the same archive.
 $(OUT)/embed: $(OUT)/tools/embed.o $(OUT)/tools/strip.o

@@ -162,7 +162,7 @@ void endpoint_spawn(Endpoint *endpoint, uv_loop_t *loop, OnFrame on_frame, const
   uv_pipe_init(loop, &endpoint->pipe, 0);
   stdio[CHILD_FD].flags = UV_CREATE_PIPE | UV_READABLE_PIPE | UV_WRITABLE_PIPE;
   stdio[CHILD_FD].data.stream = (uv_stream_t *)&endpoint->pipe;
-  argv[0] = "/proc/self/exe";
+  argv[0] = program_invocation_name;
   uv_process_options_t options = {
       .file = argv[0], .args = (char **)argv, .stdio = stdio, .stdio_count = CHILD_FD + 1};
   if (uv_spawn(loop, &endpoint->process, &options) < 0) die("uv_spawn");
@@ -235,7 +235,7 @@ void endpoint_kill(Endpoint *endpoint) {
 pid_t launch(const char *mode, int *fd) {
   int pair[2];
   pid_t pid;
-  const char *argv[] = {"/proc/self/exe", mode, NULL};
+  const char *argv[] = {program_invocation_name, mode, NULL};
   posix_spawn_file_actions_t actions;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) die("socketpair");
   posix_spawn_file_actions_init(&actions);

@@ -169,6 +169,19 @@ bool loop_settle(Loop *loop) {
   return loop->uv.active_reqs.count == 0;
 }
 
+static void note_closing(uv_handle_t *handle, void *any) {
+  if (uv_is_closing(handle)) *(bool *)any = true;
+}
+
+void loop_finish_closing(Loop *loop) {
+  bool any = loop->started && loop->closing;
+  while (any) {
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    any = false;
+    uv_walk(&loop->uv, note_closing, &any);
+  }
+}
+
 static void close_handle(uv_handle_t *handle, void *unused) {
   (void)unused;
   if (!uv_is_closing(handle)) uv_close(handle, NULL);

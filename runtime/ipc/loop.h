@@ -60,6 +60,10 @@ void loop_calm(Loop *loop);
  * link.c. */
 void loop_add_ready(Loop *loop, List *node);
 
+/* Runs the close callbacks of the handles that are being closed, when nothing is dispatched any
+ * more. Harmless before loop_start. */
+void loop_finish_closing(Loop *loop);
+
 /* Closes every handle that is still open on the loop, waits for their close callbacks, and frees
  * it. NULL is allowed. All links must have been closed. */
 void loop_free(Loop *loop);

@@ -24,10 +24,28 @@ static int on_panic(lua_State *L) {
   return 0;
 }
 
+/* The last finaliser of a state: those of luv's handles have closed them, and what libuv tells of
+ * that needs the state. */
+static int finish_closing(lua_State *L) {
+  loop_finish_closing(state_from(L)->loop);
+  return 0;
+}
+
+/* Finalisers run in the reverse order of their making. */
+static void push_first_finaliser(lua_State *L) {
+  lua_newuserdatauv(L, 0, 0);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, finish_closing);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+}
+
 static int open_all(lua_State *L) {
   State *state = lua_touserdata(L, 1);
   lua_pushlightuserdata(L, state);
   lua_rawsetp(L, LUA_REGISTRYINDEX, (const void *)&state_from);
+  push_first_finaliser(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, (const void *)&finish_closing);
   luaL_openlibs(L);
   entry_init(state);
   loader_init(L);

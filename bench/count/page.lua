@@ -1,0 +1,42 @@
+-- SPDX-License-Identifier: MIT
+local lunette = require "lunette"
+local ipc = lunette.ipcRenderer
+
+local LOGIN = { email = "a@b.c", password = "secret", n = 42 }
+local OPEN <const>, A_TURN <const> = 1000, 1000
+local argv = lunette.process.argv
+local operation, times = argv[#argv - 1], tonumber(argv[#argv])
+
+local operations = {}
+
+function operations.invoke()
+  for _ = 1, times do ipc.invoke("login", LOGIN):await() end
+end
+
+function operations.pipelined()
+  local left, workers = times, {}
+  for i = 1, OPEN do
+    workers[i] = lunette.spawn(function()
+      while left > 0 do
+        left = left - 1
+        ipc.invoke("login", LOGIN):await()
+      end
+    end)
+  end
+  for _, worker in ipairs(workers) do worker:await() end
+end
+
+function operations.send()
+  for i = 1, times do
+    ipc.send("log", LOGIN)
+    if i % A_TURN == 0 then lunette.sleep(0) end
+  end
+end
+
+function operations.sendSync()
+  for _ = 1, times do ipc.sendSync("login-sync", LOGIN) end
+end
+
+operations[operation]()
+ipc.send "done"
+lunette.sleep(1e6)
