@@ -176,7 +176,9 @@ $(OUT)/bench/floor-static: $(FLOOR)
 	$(link)
 
 $(OUT)/bench/pidfd.so: bench/c/pidfd.c
-	$(call say,LD,bench/pidfd.so)$(CC) $(INCLUDES) $(CFLAGS) -shared -fPIC -o $@ $<
+	@mkdir -p $(@D)
+	$(call say,LD,bench/pidfd.so)
+	$(Q)$(CC) $(INCLUDES) $(CFLAGS) -shared -fPIC -o $@ $<
 
 # Bytecode must come from the very Lua that will load it: embed links the same archive.
 $(OUT)/embed: $(OUT)/tools/embed.o $(OUT)/tools/strip.o

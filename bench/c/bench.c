@@ -225,6 +225,8 @@ void endpoint_flush(Endpoint *endpoint) {
   endpoint->out_size = 0;
 }
 
+void endpoint_wait(Endpoint *endpoint) { waitpid(endpoint->process.pid, NULL, 0); }
+
 void endpoint_kill(Endpoint *endpoint) {
   kill(endpoint->process.pid, SIGKILL);
   waitpid(endpoint->process.pid, NULL, 0);

@@ -61,6 +61,9 @@ void endpoint_send(Endpoint *endpoint, const void *body, size_t size);
 /* Sends what was gathered. */
 void endpoint_flush(Endpoint *endpoint);
 
+/* Reaps the other end, which has closed the connection and ends by itself. */
+void endpoint_wait(Endpoint *endpoint);
+
 /* Kills and reaps the other end. */
 void endpoint_kill(Endpoint *endpoint);
 

@@ -182,7 +182,7 @@ static void run_parent(const char *mode, const char *script) {
   run_script(&side, script, "parent", mode);
   endpoint_spawn(&side.endpoint, uv_default_loop(), on_frame, argv);
   uv_run(uv_default_loop(), UV_RUN_DEFAULT);
-  endpoint_kill(&side.endpoint);
+  endpoint_wait(&side.endpoint);
 }
 
 static void run_child(const char *mode, const char *script) {

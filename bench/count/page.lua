@@ -39,4 +39,3 @@ end
 
 operations[operation]()
 ipc.send "done"
-lunette.sleep(1e6)
