@@ -9,7 +9,7 @@
 #include <lauxlib.h>
 
 /* The stack of a task that runs a function of the app's. */
-enum { TASK_BOX = 1, TASK_CATCH, TASK_FUNCTION, TASK_EVENT };
+enum { TASK_BOX = 1, TASK_CHANNEL, TASK_CATCH, TASK_FUNCTION, TASK_EVENT };
 
 static int read_clone(lua_State *L, LinkBox *box, const Packet *packet) {
   if (packet->body_size == 0) return 0;
@@ -106,6 +106,10 @@ static int receive_reply(lua_State *L, LinkBox *box, const Packet *packet) {
 
 /* ---- functions of the app's ---- */
 
+static void push_channel(lua_State *L, const Packet *packet) {
+  lua_pushlstring(L, packet->channel, packet->channel_size);
+}
+
 /* Puts an event of the class `which` at TASK_EVENT. */
 static void push_event(lua_State *L, int which) {
   lua_createtable(L, which == BOX_SYNC_EVENT ? SYNC_SLOTS : 0, 0);
@@ -148,17 +152,16 @@ static int call_back(lua_State *L, const char *name, lua_Integer id, int count) 
 
 /* The handler for the channel in the list of tables on top, which it replaces. One for one call is
  * in a table, and goes. False, with nothing pushed, when there is none. */
-static bool find_handler(lua_State *L, const Packet *packet) {
+static bool find_handler(lua_State *L) {
   int lists = lua_gettop(L), type = LUA_TNIL;
-  lua_pushlstring(L, packet->channel, packet->channel_size);
   for (int i = 1; type == LUA_TNIL && lua_rawgeti(L, lists, i) == LUA_TTABLE; i++) {
-    lua_pushvalue(L, lists + 1);
+    lua_pushvalue(L, TASK_CHANNEL);
     type = lua_rawget(L, -2);
     if (type != LUA_TNIL) break;
     lua_pop(L, 2);
   }
   if (type == LUA_TTABLE) {
-    lua_pushvalue(L, lists + 1);
+    lua_pushvalue(L, TASK_CHANNEL);
     lua_pushnil(L);
     lua_rawset(L, -4);
     lua_rawgeti(L, -1, 1);
@@ -212,9 +215,10 @@ static int receive_invoke(lua_State *L, LinkBox *box, const Packet *packet) {
   int count;
   lua_Integer id = packet->id;
   if (!is_new_question(L, box, packet)) return pass_to_lua(L, box, packet);
+  push_channel(L, packet);
   lua_getiuservalue(L, TASK_BOX, BOX_CATCH);
   lua_getiuservalue(L, TASK_BOX, BOX_HANDLERS);
-  if (!find_handler(L, packet)) return pass_to_lua(L, box, packet);
+  if (!find_handler(L)) return pass_to_lua(L, box, packet);
   push_event(L, BOX_EVENT);
   lua_pushvalue(L, TASK_EVENT);
   set_open(L, id);
@@ -224,26 +228,23 @@ static int receive_invoke(lua_State *L, LinkBox *box, const Packet *packet) {
 
 /* ---- messages ---- */
 
-/* The only listener to the channel, a plain function, in the list of tables on top, which it
- * replaces. True also when there is none: nil then. False, with nothing pushed, if it is not so
- * simple. */
-static bool find_only_listener(lua_State *L, const Packet *packet) {
-  int lists = lua_gettop(L);
+/* Puts the only listener to the channel, a plain function, in the place of the list of tables on
+ * top; nil when there is none. False if it is not so simple. */
+static bool find_only_listener(lua_State *L) {
+  int lists = lua_gettop(L), found = lists + 1;
   bool simple = true;
-  lua_pushlstring(L, packet->channel, packet->channel_size);
   lua_pushnil(L);
   for (int i = 1; simple && lua_rawgeti(L, lists, i) == LUA_TTABLE; i++) {
-    lua_pushvalue(L, lists + 1);
+    lua_pushvalue(L, TASK_CHANNEL);
     if (lua_rawget(L, -2) == LUA_TTABLE) {
-      simple = lua_isnil(L, lists + 2) && lua_rawlen(L, -1) == 1;
+      simple = lua_isnil(L, found) && lua_rawlen(L, -1) == 1;
       simple = lua_rawgeti(L, -1, 1) == LUA_TFUNCTION && simple;
-      lua_replace(L, lists + 2);
+      lua_replace(L, found);
     }
-    lua_settop(L, lists + 2);
+    lua_settop(L, found);
   }
-  lua_settop(L, lists + 2);
+  lua_settop(L, found);
   lua_replace(L, lists);
-  lua_settop(L, simple ? lists : lists - 1);
   return simple;
 }
 
@@ -259,9 +260,10 @@ static bool is_watched(lua_State *L, const char *name) {
 /* Pushes what comes before the event. False where more than one function is to be called. */
 static bool push_listener(lua_State *L, const Packet *packet, const char *watchers) {
   if (is_watched(L, watchers)) return false;
+  push_channel(L, packet);
   lua_getiuservalue(L, TASK_BOX, BOX_CATCH);
   lua_getiuservalue(L, TASK_BOX, BOX_LISTENERS);
-  return find_only_listener(L, packet);
+  return find_only_listener(L);
 }
 
 /* An error leaves the task, and is reported as uncaught. */
@@ -301,7 +303,7 @@ static int receive_sync(lua_State *L, LinkBox *box, const Packet *packet) {
   push_event(L, BOX_SYNC_EVENT);
   lua_pushinteger(L, id);
   lua_rawseti(L, TASK_EVENT, SYNC_ID);
-  lua_pushlstring(L, packet->channel, packet->channel_size);
+  lua_pushvalue(L, TASK_CHANNEL);
   lua_rawseti(L, TASK_EVENT, SYNC_CHANNEL);
   lua_pushvalue(L, TASK_BOX);
   lua_rawseti(L, TASK_EVENT, SYNC_BOX);

@@ -127,17 +127,31 @@ static bool may_pass_mark(Memory *memory, const void *block, size_t old_size, si
   return true;
 }
 
-void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size) {
-  Memory *memory = data;
+static void *release(Memory *memory, void *block, size_t size) {
+  if (!block) return NULL;
+  memory->used -= size;
+  if (!memory->ending) free(block);
+  return NULL;
+}
+
+/* Apart, or the common requests would save its registers. */
+__attribute__((noinline)) static void *resize(Memory *memory, void *block, size_t old_size,
+                                              size_t new_size) {
   size_t before = block ? old_size : 0, used = memory->used - before + new_size;
-  if (new_size == 0) {
-    if (!memory->ending) free(block);
-    memory->used = used;
-    return NULL;
-  }
   bool passes = used > memory->mark && new_size > before;
   if (passes && !may_pass_mark(memory, block, old_size, new_size)) return NULL;
-  void *result = block ? realloc(block, new_size) : malloc(new_size);
+  void *result = realloc(block, new_size);
   if (result) memory->used = memory->used - before + new_size;
+  return result;
+}
+
+/* First the two requests that are made all the time. */
+void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size) {
+  Memory *memory = data;
+  if (new_size == 0) return release(memory, block, old_size);
+  if (block || new_size > memory->mark || memory->used > memory->mark - new_size)
+    return resize(memory, block, old_size, new_size);
+  void *result = malloc(new_size);
+  if (result) memory->used += new_size;
   return result;
 }
