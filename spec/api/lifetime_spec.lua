@@ -182,6 +182,18 @@ describe("an app that ends", function()
     app.remove(process.dir)
   end)
 
+  it("with handles of luv open ends in order", function()
+    local result = app.run { ["main.lua"] = [[
+      local uv = require("lunette").uv
+      local handles = { uv.new_timer(), uv.new_pipe(), uv.new_tcp(), uv.new_async(print) }
+      handles[#handles + 1] = uv.spawn("sleep", { args = { "0" } }, print)
+      handles[1]:start(1e6, 0, print)
+      error "enough"
+    ]] }
+    assert.equal(1, result.status)
+    assert.matches("main.lua:5: enough", result.stderr, 1, true)
+  end)
+
   it("by os.exit leaves none", function()
     local process = start {
       ["main.lua"] = MAIN .. "lunette.ipcMain.on('say', function() os.exit(3) end) open()",
