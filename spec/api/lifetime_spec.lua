@@ -1,54 +1,19 @@
 --- No process outlives its app, signals end it in order, and finalisers may run at any moment.
 local app = require "spec.support.app"
-local lunette = require "lunette"
-local uv = lunette.uv
+local processes = require "spec.support.processes"
+local uv = require("lunette").uv
 
-local MARK <const> = "LUNETTE_SPEC_MARK"
-local last_mark = 0
-
-local function read(path)
-  local file = io.open(path)
-  local text = file and file:read "a"
-  if file then file:close() end
-  return text or ""
-end
-
--- Processes with a mark in their environment that were seen so far: mark to set of numbers.
-local seen = {}
-
--- Whether the process was started with this mark. A sandboxed one has forgotten its environment,
--- but its command line tells whose child it is.
-local function is_marked(pid, mark)
-  local of_mark = seen[mark] or {}
-  seen[mark] = of_mark
-  local environment = "\0" .. read("/proc/" .. pid .. "/environ") .. "\0"
-  if environment:find(("\0%s=%s\0"):format(MARK, mark), 1, true) then of_mark[pid] = true end
-  local parent = read("/proc/" .. pid .. "/cmdline"):match "%-%-lunette%-%w+%z(%d+)"
-  return of_mark[pid] or of_mark[parent]
-end
-
--- The processes that were started with this mark, and live.
-local function marked(mark)
-  local list = {}
-  local request = assert(uv.fs_scandir "/proc")
-  for name in function() return uv.fs_scandir_next(request) end do
-    if name:find "^%d+$" and is_marked(name, mark) and app.is_alive(tonumber(name)) then
-      list[#list + 1] = tonumber(name)
-    end
-  end
-  return list
-end
+local gone_within, marked = processes.gone_within, processes.marked
 
 -- Starts an app of these files; it and all that it starts carry the mark `process.mark`.
 local function start(files, args, path)
-  last_mark = last_mark + 1
-  local mark = ("%d-%d"):format(lunette.process.pid, last_mark)
+  local mark = processes.new_mark()
   local dir = app.folder(files)
   local line = path and { app.executable, dir } or { dir }
   table.move(args or {}, 1, #(args or {}), #line + 1, line)
-  local process = app.spawn(path or app.executable, line, { env = { [MARK] = mark } })
+  local process = app.spawn(path or app.executable, line, { env = processes.environment(mark) })
   process.mark, process.dir = mark, dir
-  seen[mark] = { [tostring(process.pid)] = true }
+  processes.adopt(mark, process.pid)
   return process
 end
 
@@ -56,12 +21,6 @@ local function wait_for_output(process, text)
   app.wait_until(function()
     return process.output():find(text, 1, true)
   end, text)
-end
-
-local function gone_within(mark, ms)
-  app.wait_until(function()
-    return #marked(mark) == 0
-  end, ("the end of all processes within %d ms"):format(ms), ms)
 end
 
 local MAIN = [[
