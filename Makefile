@@ -50,9 +50,12 @@ PARTS   := $(filter-out $(MAIN),$(OBJECTS)) $(OUT)/vendor/checks.o $(OUT)/embedd
 C_FILES   = $(shell find runtime spec tools vendor bench -name '*.[ch]')
 LUA_FILES = $(wildcard lua apps bench spec tools)
 
+# The clock of the soak, a module of its main.
+SOAK    := $(OUT)/spec/soak/clock.so
+
 # ---- targets
 
-.PHONY: all run test bench instructions fuzz fuzz-targets lint format tidy install clean help deps
+.PHONY: all run test bench instructions soak fuzz fuzz-targets lint format tidy install clean help deps
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -63,7 +66,7 @@ all: $(OUT)/lunette ## build build/$(BUILD)/lunette
 run: all ## build it and search this tree with it; ARGS="FOLDER WORD" searches another
 	$(OUT)/lunette apps/search $(or $(ARGS),. lunette)
 
-test: all $(C_TESTS) $(FUZZ) build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
+test: all $(C_TESTS) $(FUZZ) $(SOAK) build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
 	@LINT='$(MAKE) --no-print-directory lint' tools/test.sh $(OUT) '$(ARGS)' $(C_TESTS) $(FUZZ)
 
 bench: all $(BENCHES) ## measure against bare C, luv + cjson and Node; QUICK=1 is a smoke run
@@ -77,6 +80,9 @@ fuzz: build/fuzz-packages ## let libFuzzer play a hostile peer; SECONDS=600 is h
 	$(Q)tools/fuzz.sh build/fuzz $(or $(SECONDS),600) $(notdir $(FUZZ))
 
 fuzz-targets: $(FUZZ)
+
+soak: all $(SOAK) ## let everything go wrong at once; MINUTES=10 is how long, SEED= what by chance
+	$(Q)$(OUT)/lunette spec/soak/run.lua --minutes=$(or $(MINUTES),1) $(if $(SEED),--seed=$(SEED))
 
 lint: all build/test-packages ## check the layout, the Lua and the rules a script can see
 	$(Q)clang-format --dry-run -Werror $(C_FILES) || bad=1; \
@@ -179,6 +185,11 @@ $(OUT)/bench/pidfd.so: bench/c/pidfd.c
 	@mkdir -p $(@D)
 	$(call say,LD,bench/pidfd.so)
 	$(Q)$(CC) $(INCLUDES) $(CFLAGS) -shared -fPIC -o $@ $<
+
+$(SOAK): $(OUT)/%.so: %.c $(OUT)/flags
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(COMPILE) -shared -fPIC -o $@ $<
 
 # Bytecode must come from the very Lua that will load it: embed links the same archive.
 $(OUT)/embed: $(OUT)/tools/embed.o $(OUT)/tools/strip.o

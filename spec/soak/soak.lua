@@ -1,0 +1,232 @@
+-- SPDX-License-Identifier: MIT
+--- The soak: apps (spec/soak/app) to which everything happens at once, by chance, for a while.
+---
+--- One app runs all the time: its memory is compared, first quarter against last. Beside it others
+--- run, one after another, each in a trouble of its own: main is killed, stopped, ends by itself;
+--- the disk is full; descriptors run out. Behind each no process and no file may be left, and none
+--- may have written a fault to its log.
+local app = require "spec.support.app"
+local lunette = require "lunette"
+local processes = require "spec.support.processes"
+local uv = lunette.uv
+
+local M = {}
+
+local APP <const> = "spec/soak/app"
+local CLOCK <const> = app.executable:gsub("[^/]+$", "") .. "spec/soak/clock.so"
+local GONE_MS <const> = 1000
+local SIGABRT <const>, SIGKILL <const> = 6, 9
+
+-- Growth that is no leak: what two samples differ by with the windows, the large messages and the
+-- garbage that there are at the time. Medians of many samples differ by less.
+local SLACK <const> = { heap = 4 << 20, pss = 24 << 20 }
+local GROWTH <const> = 1.1
+
+-- For the shell: the app's temporary folder becomes a full disk, of its own mount namespace, and
+-- all that it prints goes there.
+local FILL <const> = [[mount -t tmpfs -o size=64k none "$TMPDIR" &&
+  { head -c 1m /dev/zero >"$TMPDIR/full" 2>"$TMPDIR/out"; exec "$0" "$@" >"$TMPDIR/out" 2>&1; }]]
+local FEW_DESCRIPTORS <const> = 'ulimit -n 24 && exec "$0" "$@"'
+
+local function stop_and_go(process)
+  for _ = 1, 3 do
+    lunette.sleep(math.random(200))
+    process.kill "sigstop"
+    lunette.sleep(math.random(200))
+    process.kill "sigcont"
+  end
+end
+
+local function kill_soon(signal)
+  return function(process)
+    lunette.sleep(math.random(1000))
+    process.kill(signal)
+  end
+end
+
+-- What befalls an app. `line`: the command before the executable; `act(process)` is called while it
+-- runs, which has to be over within `seconds`; `signal`: what it ends by, if not in order.
+local TROUBLES <const> = {
+  { name = "nothing" },
+  { name = "no zygote", args = { "--no-zygote" } },
+  { name = "main is killed", act = kill_soon "sigkill", seconds = 60, signal = SIGKILL },
+  { name = "main is told to end", act = kill_soon "sigterm", seconds = 60 },
+  { name = "main is stopped", act = stop_and_go, seconds = 3 },
+  { name = "main exits", args = { "--end=exit" } },
+  { name = "main aborts", args = { "--end=abort" }, signal = SIGABRT },
+  { name = "few descriptors", line = { "/bin/sh", "-c", FEW_DESCRIPTORS } },
+  {
+    name = "full disk",
+    line = { "unshare", "--mount", "/bin/sh", "-c", FILL },
+    needs_mount = true,
+  },
+}
+
+local function shuffled(list)
+  local copy = table.move(list, 1, #list, 1, {})
+  for i = #copy, 2, -1 do
+    local j = math.random(i)
+    copy[i], copy[j] = copy[j], copy[i]
+  end
+  return copy
+end
+
+-- The soak
+
+---@class Soak
+---@field faults string[]
+local Soak = {}
+Soak.__index = Soak
+
+local function new_soak(options)
+  return setmetatable({
+    seed = options.seed,
+    faults = {},
+    skipped = {},
+    did = {},
+    gone = {},
+    memory = {},
+    handled = 0,
+    apps = 0,
+  }, Soak)
+end
+
+function Soak:fault(name, text)
+  self.faults[#self.faults + 1] = ("%s (app %d): %s"):format(name, self.apps, text)
+end
+
+-- Takes each line of an app's log.
+function Soak:read_log(name, path, memory)
+  for line in io.lines(path) do
+    local word, text = line:match "^(%a+) (.*)$"
+    if word == "fault" then self:fault(name, text)
+    elseif word == "skipped" then self.skipped[text] = true
+    elseif word == "did" or word == "gone" then
+      self[word][text] = (self[word][text] or 0) + 1
+    elseif word == "count" then self.handled = self.handled + tonumber(text)
+    elseif word == "memory" and memory then
+      local heap, pss = text:match "(%d+) (%d+)"
+      memory[#memory + 1] = { heap = tonumber(heap), pss = tonumber(pss) }
+    end
+  end
+end
+
+-- The words of an app's command line.
+function Soak:command(trouble, dir, seconds)
+  local words = table.move(trouble.line or {}, 1, #(trouble.line or {}), 1, {})
+  local app_words = {
+    app.executable,
+    APP,
+    ("--log=%s/log"):format(dir),
+    ("--seed=%d"):format(self.seed + self.apps),
+    ("--seconds=%d"):format(seconds),
+    "--clock=" .. CLOCK,
+    table.unpack(trouble.args or {}),
+  }
+  return table.move(app_words, 1, #app_words, #words + 1, words)
+end
+
+-- Starts an app of `seconds`, as `trouble` has it.
+function Soak:start(trouble, seconds)
+  self.apps = self.apps + 1
+  local dir, mark = app.folder { log = "" }, processes.new_mark()
+  assert(uv.fs_mkdir(dir .. "/tmp", 448))
+  local environment = processes.environment(mark)
+  environment.TMPDIR, environment.HOME = dir .. "/tmp", dir .. "/tmp"
+  local command = self:command(trouble, dir, seconds)
+  local process = app.spawn(table.remove(command, 1), command, {
+    env = environment,
+    deadline = seconds * 1000 + 2 * app.DEADLINE,
+  })
+  processes.adopt(mark, process.pid)
+  return { process = process, mark = mark, dir = dir, name = trouble.name, signal = trouble.signal }
+end
+
+function Soak:check_remains(run)
+  if not pcall(processes.gone_within, run.mark, GONE_MS) then
+    self:fault(run.name, ("%d processes are left"):format(#processes.marked(run.mark)))
+  end
+  local left = uv.fs_scandir_next(assert(uv.fs_scandir(run.dir .. "/tmp")))
+  if left then self:fault(run.name, "a file is left: " .. left) end
+end
+
+-- Awaits the end of an app, and looks at what it leaves.
+function Soak:finish(run, memory)
+  local ok, result = pcall(run.process.wait)
+  if not ok then
+    self:fault(run.name, result)
+  elseif result.signal ~= (run.signal or 0) or (not run.signal and result.status ~= 0) then
+    local text = "it ended with %d, signal %d:\n%s"
+    self:fault(run.name, text:format(result.status, result.signal, result.stderr:sub(-2000)))
+  end
+  self:check_remains(run)
+  self:read_log(run.name, run.dir .. "/log", memory)
+  app.remove(run.dir)
+end
+
+function Soak:run_trouble(trouble)
+  local run = self:start(trouble, trouble.seconds or 1)
+  if trouble.act then trouble.act(run.process) end
+  self:finish(run)
+end
+
+local function median(samples, field)
+  local values = {}
+  for i, sample in ipairs(samples) do values[i] = sample[field] end
+  table.sort(values)
+  return values[#values // 2 + 1]
+end
+
+-- First quarter of the samples against the last.
+function Soak:check_memory()
+  local count = #self.memory
+  local size = count // 4
+  if size == 0 then return self:fault("memory", "there are no samples") end
+  local first = table.move(self.memory, 1, size, 1, {})
+  local last = table.move(self.memory, count - size + 1, count, 1, {})
+  for field, slack in pairs(SLACK) do
+    local before, after = median(first, field), median(last, field)
+    self[field] = { before, after }
+    if after > before * GROWTH + slack / size ^ 0.5 then
+      self:fault("memory", ("%s grew from %d to %d bytes"):format(field, before, after))
+    end
+  end
+end
+
+-- The troubles that there can be on this machine.
+function Soak:troubles()
+  local line = "mount -t tmpfs -o size=64k none /tmp"
+  local trial = app.spawn("/bin/sh", { "-c", "unshare --mount " .. line })
+  local ok, result = pcall(trial.wait)
+  local list = {}
+  for _, trouble in ipairs(TROUBLES) do
+    if not trouble.needs_mount or ok and result.status == 0 then
+      list[#list + 1] = trouble
+    else
+      self.skipped["no disk is full: it takes the right to mount one"] = true
+    end
+  end
+  return list
+end
+
+--- Runs it. A longer one goes through the troubles over and over, each time in another order.
+---@param options {seconds: integer, seed: integer}
+---@return table faults, skipped (a set), handled, apps, did and gone (counts), heap and pss (first
+---quarter, last quarter)
+function M.run(options)
+  math.randomseed(options.seed)
+  local self = new_soak(options)
+  local last = os.time() + options.seconds
+  local steady = self:start({ name = "the steady one" }, options.seconds)
+  local troubles = self:troubles()
+  repeat
+    for _, trouble in ipairs(shuffled(troubles)) do
+      self:run_trouble(trouble)
+    end
+  until os.time() >= last
+  self:finish(steady, self.memory)
+  self:check_memory()
+  return self
+end
+
+return M
