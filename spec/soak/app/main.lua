@@ -118,7 +118,7 @@ end
 
 local function signal(win, name)
   local pid = not win:isDestroyed() and win.webContents:getOSProcessId() or 0
-  if pid > 0 then process.kill(pid, name) end
+  if pid > 0 then pcall(process.kill, pid, name) end -- it may have ended, and nobody told us yet
 end
 
 -- A stopped page goes on later, or is killed as it stands.
@@ -264,6 +264,14 @@ local ENDS <const> = {
   abort = function() process.kill(process.pid, "SIGABRT") end,
 }
 
+-- Standard error may be on a full disk.
+process.on("uncaughtException", function(err, traceback)
+  local text = ("uncaught: %s %s"):format(err, traceback):gsub("%s+", " ")
+  fault(text)
+end)
+process.on("unhandledRejection", function(err)
+  fault("unhandled: " .. tostring(err))
+end)
 app.on("window-all-closed", function() end)
 app.whenReady():await()
 
