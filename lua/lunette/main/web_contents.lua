@@ -328,7 +328,9 @@ local function start_in_time(self, load, page, preload)
   if delay == 0 then return start_renderer(self, page, preload) end
   local text = "WebContents #%d: its renderer died %d times in a row; the next one starts in %d ms"
   report.warn(text:format(self.id, self._crash_loop.deaths, delay))
-  loop.timer(delay, 0, function()
+  local timer
+  timer = loop.timer(delay, 0, function()
+    timer:close() -- the loop keeps it until then, and the window with it
     if self._load == load then start_renderer(self, page, preload) end
   end)
 end
