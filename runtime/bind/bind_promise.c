@@ -125,10 +125,10 @@ void promise_settle(State *state, lua_State *L, int index, PromiseState outcome,
     return;
   }
   pack(L, count);
+  enqueue_reactions(state, L, index, promise); /* first, as memory may be short for it */
   lua_setiuservalue(L, index, PROMISE_VALUE);
   promise->count = count;
   promise->state = (uint8_t)outcome;
-  enqueue_reactions(state, L, index, promise);
 }
 
 /* ---- for promise.lua ---- */

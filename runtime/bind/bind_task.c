@@ -16,7 +16,10 @@ static int l_start(lua_State *L) {
   State *state = state_from(L);
   int count = lua_gettop(L) - 1;
   lua_State *task = entry_begin(state);
-  if (!task || !lua_checkstack(task, count + 1)) return luaL_error(L, "not enough memory");
+  if (!task || !lua_checkstack(task, count + 1)) {
+    if (task) entry_abandon(state, task);
+    return luaL_error(L, "not enough memory");
+  }
   lua_xmove(L, task, count + 1);
   TaskStatus status = entry_run(state, task, L, count);
   if (status == TASK_FAILED) return 0;

@@ -38,16 +38,18 @@ static int read_json(lua_State *L, int index, LinkBox *box, const Packet *packet
     return -1;
   }
   link_box_callback(L, index, "decode");
-  lua_pushlstring(L, (const char *)packet->body, packet->body_size);
   box->decoding = true;
+  lua_pushlstring(L, (const char *)packet->body, packet->body_size);
   lua_call(L, 2, LUA_MULTRET);
   box->decoding = false;
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
   bool ok = lua_toboolean(L, top + 1);
   lua_remove(L, top + 1);
   return ok ? lua_gettop(L) - top : -1;
 }
 
 int link_box_read(lua_State *L, int index, LinkBox *box, const Packet *packet) {
+  if (!box->link) return -1; /* a finaliser has closed it */
   bool is_json = packet->flags & PACKET_FLAG_JSON;
   int count = is_json ? read_json(L, index, box, packet) : read_clone(L, box, packet);
   if (count <= VALUES_MAX) return count;
@@ -95,12 +97,13 @@ static int receive_reply(lua_State *L, LinkBox *box, const Packet *packet) {
   lua_getiuservalue(L, TASK_BOX, BOX_PENDING);
   bool expected = lua_rawgeti(L, PENDING, packet->id) == LUA_TUSERDATA;
   if (!expected || (packet->flags & PACKET_FLAG_ERROR)) return pass_to_lua(L, box, packet);
+  if ((count = link_box_read(L, TASK_BOX, box, packet)) < 0) return 0;
+  promise_settle(box->state, L, PROMISE, PROMISE_FULFILLED, count);
+  /* Not sooner: what fails until here ends the link, which rejects what is pending. */
   lua_pushnil(L);
   lua_rawseti(L, PENDING, packet->id);
   numbers_put(&box->numbers, packet->id);
-  if ((count = link_box_read(L, TASK_BOX, box, packet)) < 0) return 0;
-  promise_settle(box->state, L, PROMISE, PROMISE_FULFILLED, count);
-  if (box->link) link_finish_packet(box->link); /* not sooner: no memory for it ends the link */
+  if (box->link) link_finish_packet(box->link);
   return 0;
 }
 
@@ -192,6 +195,7 @@ static bool may_be_promise(lua_State *L, int index) {
 /* The handler has returned, or failed: its results, or the error, are behind the event. */
 static int answer(lua_State *L, int status, lua_KContext id) {
   LinkBox *box = lua_touserdata(L, TASK_BOX);
+  luaL_checkstack(L, LUA_MINSTACK, NULL); /* the results may have taken all */
   int first = TASK_EVENT + 1;
   if (!box->link || !is_open(L, id)) return 0;
   if (status != LUA_OK && status != LUA_YIELD) return call_back(L, "answer_raised", id, 1);
@@ -282,6 +286,7 @@ static int receive_message(lua_State *L, LinkBox *box, const Packet *packet) {
 /* The listener has returned, or failed: should it not have answered, nobody will. */
 static int sync_done(lua_State *L, int status, lua_KContext id) {
   const LinkBox *box = lua_touserdata(L, TASK_BOX);
+  luaL_checkstack(L, LUA_MINSTACK, NULL);
   if (status != LUA_OK && status != LUA_YIELD) {
     link_box_callback(L, TASK_BOX, "uncaught");
     lua_pushvalue(L, -3);

@@ -35,7 +35,7 @@ static bool begin(lua_State *L, LinkBox *box, Packet *packet, int channel) {
     lua_pushfstring(L, "the channel is longer than %d bytes", PACKET_CHANNEL_MAX);
     return false;
   }
-  if (packet->kind == PACKET_SYNC && box->decoding) {
+  if (packet->kind == PACKET_SYNC && (box->decoding || link->current > 0)) {
     lua_pushliteral(L, "a finaliser cannot wait while a message is being read");
     return false;
   }
@@ -159,16 +159,24 @@ static uint32_t send_question(lua_State *L, int index, LinkBox *box, PacketKind 
   return 0;
 }
 
-/* Pushes a promise for the answer to the question `id`. */
-static void push_pending(lua_State *L, int index, uint32_t id, int channel) {
-  lua_getiuservalue(L, index, BOX_PENDING);
-  promise_push(L)->question = id;
+/* Asks the question whose channel stands at `channel`, the values behind it. Pushes a promise and
+ * returns 1; 0 when the link was closed meanwhile; -1, with the reason pushed, when it cannot be
+ * sent. The promise comes first, as making it may run finalisers. */
+static int ask(lua_State *L, int index, LinkBox *box, int flags, int channel) {
+  Promise *promise = promise_push(L);
+  lua_insert(L, channel);
+  promise->question = send_question(L, index, box, PACKET_INVOKE, flags, channel + 1);
+  if (promise->question == 0) return -1;
+  if (!box->link) return 0;
   lua_getiuservalue(L, index, BOX_ON_CANCEL);
-  lua_setiuservalue(L, -2, PROMISE_ON_CANCEL);
+  lua_setiuservalue(L, channel, PROMISE_ON_CANCEL);
+  lua_pushvalue(L, channel + 1);
+  lua_setiuservalue(L, channel, PROMISE_CHANNEL);
+  lua_getiuservalue(L, index, BOX_PENDING);
   lua_pushvalue(L, channel);
-  lua_setiuservalue(L, -2, PROMISE_CHANNEL);
-  lua_pushvalue(L, -1);
-  lua_rawseti(L, -3, id);
+  lua_rawseti(L, -2, promise->question);
+  lua_pushvalue(L, channel);
+  return 1;
 }
 
 /* ask(flags, channel, ...): a promise for the answer; nil and the reason when the question cannot
@@ -177,13 +185,9 @@ static int l_ask(lua_State *L) {
   LinkBox *box = link_box_check(L);
   int flags = (int)luaL_checkinteger(L, 2);
   luaL_checktype(L, 3, LUA_TSTRING);
-  if (!box->link) {
-    lua_pushboolean(L, 0);
-    return 1;
-  }
-  uint32_t id = send_question(L, 1, box, PACKET_INVOKE, flags, 3);
-  if (id == 0) return refuse(L);
-  push_pending(L, 1, id, 3);
+  int asked = box->link ? ask(L, 1, box, flags, 3) : 0;
+  if (asked < 0) return refuse(L);
+  if (asked == 0) lua_pushboolean(L, 0);
   return 1;
 }
 
@@ -312,11 +316,9 @@ static int l_public_send(lua_State *L) {
 static int l_public_invoke(lua_State *L) {
   LinkBox *box = check_public(L);
   int index = lua_upvalueindex(UP_BOX);
-  if (!box->link) return call_back(L, "reject_gone", 0);
-  uint32_t id = send_question(L, index, box, PACKET_INVOKE, box->codec, 1);
-  if (id == 0) return raise_reason(L);
-  push_pending(L, index, id, 1);
-  return 1;
+  int asked = box->link ? ask(L, index, box, box->codec, 1) : 0;
+  if (asked < 0) return raise_reason(L);
+  return asked > 0 ? 1 : call_back(L, "reject_gone", 0);
 }
 
 /* sendSync(channel, ...) */

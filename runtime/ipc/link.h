@@ -134,7 +134,8 @@ void link_fail(Link *link, const char *reason);
  * link->in; false when the link ended first. The caller then calls link_remove. */
 bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset);
 
-/* Takes the packet at `offset` of the unread bytes out of the buffer. */
+/* Takes the packet at `offset` of the unread bytes, where link_wait_reply found it, out of the
+ * buffer. */
 void link_remove(Link *link, size_t offset, const Packet *packet);
 
 /* Blocks until everything is written, the link ended or `timeout` milliseconds went by. */

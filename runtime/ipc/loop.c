@@ -127,7 +127,7 @@ static bool is_waiting_for_link(Loop *loop) {
 /* A turn that libuv has no part in: as flush, poll, on_check. */
 static void take_turn(Loop *loop) {
   flush_dirty(loop);
-  if (!link_is_quiet(loop->link)) return; /* it waits to be written, or was closed */
+  if (loop->stopped || !is_waiting_for_link(loop)) return; /* it may wait to be written */
   link_wait(loop->link, loop->spin);
   dispatch(loop);
 }

@@ -81,6 +81,11 @@ lua_State *entry_begin(State *state) {
   return state->idle[--state->idle_count];
 }
 
+void entry_abandon(State *state, lua_State *task) {
+  lua_settop(task, 0);
+  state->idle[state->idle_count++] = task;
+}
+
 /* The task ended: back to the pool, or to the collector. It is anchored iff `anchored`. */
 static void retire(State *state, lua_State *task, bool anchored) {
   ThreadMark *mark = thread_mark(task);
@@ -286,7 +291,9 @@ void entry_leave(State *state) {
 
 TaskStatus entry_call(State *state, int count) {
   lua_State *L = state->L, *task = state->loop->closing ? NULL : entry_begin(state);
-  if (!task || !lua_checkstack(task, count + 1)) {
+  bool fits = task && lua_checkstack(task, count + 1);
+  if (task && !fits) entry_abandon(state, task);
+  if (!fits) {
     lua_pop(L, count + 1);
     return TASK_FAILED;
   }

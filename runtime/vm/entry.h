@@ -23,6 +23,9 @@ TaskStatus entry_call(State *state, int count);
  * push a function and its arguments; NULL when memory is short. entry_run must follow. */
 lua_State *entry_begin(State *state);
 
+/* The task from entry_begin is not run after all. */
+void entry_abandon(State *state, lua_State *task);
+
 /* Runs what was pushed on `task`, a function and `count` arguments, as entry_call does. `from` is
  * the thread that is running, or state->L when the loop calls. Does not end the turn. */
 TaskStatus entry_run(State *state, lua_State *task, lua_State *from, int count);

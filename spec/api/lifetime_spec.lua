@@ -337,4 +337,92 @@ describe("a finaliser", function()
     }
     assert.same({ "true\n", "", 0 }, { result.stdout, result.stderr, result.status })
   end)
+
+  -- The collector runs as often as it can: at each step on a message's way.
+  it("in a page that wait for main never get the answer to another question", function()
+    for _, codec in ipairs { "clone", "json" } do
+      local result = app.run {
+        ["main.lua"] = [[
+          local lunette = require "lunette"
+          local ipcMain = lunette.ipcMain
+          lunette.app.whenReady():await()
+          ipcMain.on("sync", function(event, n) event.returnValue = n end)
+          ipcMain.handle("next", function(_, n) return n, n + 1 end)
+          ipcMain.on("done", function() lunette.app.quit() end)
+          local preferences = { codec = "]] .. codec .. [[" }
+          lunette.BrowserWindow.new({ webPreferences = preferences }):loadFile "page.lua"
+        ]],
+        ["page.lua"] = [[
+          local ipc = require("lunette").ipcRenderer
+          collectgarbage("generational", 1, 100)
+          local asked, refused, busy = 0, 0, false
+          local function arm()
+            setmetatable({}, { __gc = function()
+              arm()
+              if busy then return end
+              busy, asked = true, asked - 1
+              local ok, value = pcall(ipc.sendSync, "sync", asked)
+              if not ok then refused = refused + 1 else assert(value == asked) end
+              busy = false
+            end })
+          end
+          arm()
+          for i = 1, 5000 do
+            local a, b = ipc.invoke("next", i):await()
+            assert(a == i and b == i + 1)
+          end
+          print(asked < 0, refused > 0)
+          ipc.send "done"
+        ]],
+      }
+      assert.same({ "true\ttrue\n", "", 0 }, { result.stdout, result.stderr, result.status })
+    end
+  end)
+
+  it("in main may destroy a window at any step of a message or a question", function()
+    local result = app.run {
+      ["main.lua"] = [[
+        local lunette = require "lunette"
+        local BrowserWindow, ipcMain = lunette.BrowserWindow, lunette.ipcMain
+        lunette.app.whenReady():await()
+        lunette.app.on("window-all-closed", function() end)
+        ipcMain.on("flood", function() end)
+        collectgarbage("generational", 1, 100)
+        local function round(codec, ask)
+          local win = BrowserWindow.new { webPreferences = { codec = codec } }
+          win:loadFile("page.lua"):await()
+          local contents, promises = win.webContents, {}
+          local function arm()
+            setmetatable({}, { __gc = function()
+              if #promises < 20 then arm() else win:destroy() end
+            end })
+          end
+          arm()
+          while not win:isDestroyed() do
+            if #promises % 50 == 0 then
+              lunette.sleep(0)
+              if win:isDestroyed() then break end
+            end
+            local text = ("y"):rep(#promises * 7 % 900)
+            local ok, promise = pcall(contents.invoke, contents, ask, text)
+            if ok then promises[#promises + 1] = promise:catch(function() end) end
+          end
+          for _, promise in ipairs(promises) do promise:pawait() end
+        end
+        for i = 1, 10 do
+          round(i % 2 == 0 and "json" or "clone", "echo")
+        end
+        print "done"
+        lunette.app.quit()
+      ]],
+      ["page.lua"] = [[
+        local ipc = require("lunette").ipcRenderer
+        ipc.handle("echo", function(_, text)
+          ipc.send("flood", text)
+          return text, 1
+        end)
+      ]],
+    }
+    assert.same({ "done\n", "", 0 }, { result.stdout, result.stderr, result.status })
+  end)
 end)

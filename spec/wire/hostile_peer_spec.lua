@@ -243,6 +243,16 @@ describe("a hostile peer", function()
     assert.equal('"abnormal-exit"\n42 false\nfalse\n', result.stdout)
   end)
 
+  it("whose answer is malformed leaves nobody waiting for it", function()
+    for _, fields in ipairs { [[body = "\xff\xff"]], [[flags = wire.JSON, body = "[1"]] } do
+      local result = attack("write(wire.packet(wire.REPLY, { id = 1, " .. fields .. " }))", [[
+        local waiting = hostile:invoke("ask")
+        hostile:once("render-process-gone", function() say(waiting:pawait()) end)
+      ]])
+      assert.matches("false PeerGoneError: crashed\n", result.stdout)
+    end
+  end)
+
   it("is told by PeerGoneError to whoever waits for it", function()
     local result = attack("write(wire.packet(0))", [[
       local waiting = hostile:invoke("ask")
