@@ -59,27 +59,30 @@ static int push_values(lua_State *L, int index, const Promise *promise) {
 
 /* ---- reactions ---- */
 
-/* Pushes the list of reactions, made of the only one if need be. */
-static void push_list(lua_State *L, int index, const Promise *promise) {
+/* Sees to it that the reactions are a list, made of the only one if need be. Making it may run
+ * finalisers, which may settle the promise: look at its state again afterwards. */
+static void make_list(lua_State *L, int index, const Promise *promise) {
   int type = lua_getiuservalue(L, index, PROMISE_REACTIONS);
+  lua_pop(L, 1);
   if (type == LUA_TTABLE) return;
   lua_createtable(L, 2 * TRIPLE, 0);
+  type = lua_getiuservalue(L, index, PROMISE_REACTIONS);
   if (type == LUA_TTHREAD) {
+    lua_rawseti(L, -2, 2);
     lua_pushcfunction(L, entry_wake_function);
     lua_rawseti(L, -2, 1);
-    lua_pushvalue(L, -2);
-    lua_rawseti(L, -2, 2);
     lua_pushinteger(L, promise->wait);
     lua_rawseti(L, -2, 3);
+  } else {
+    lua_pop(L, 1);
   }
-  lua_replace(L, -2);
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, index, PROMISE_REACTIONS);
+  if (type == LUA_TTABLE) lua_pop(L, 1); /* somebody was faster */
+  else lua_setiuservalue(L, index, PROMISE_REACTIONS);
 }
 
-/* Adds the triple on top. */
+/* Adds the triple on top to the list. */
 static void add_reaction(lua_State *L, int index, Promise *promise) {
-  push_list(L, index, promise);
+  lua_getiuservalue(L, index, PROMISE_REACTIONS);
   lua_insert(L, -TRIPLE - 1);
   lua_Integer last = (lua_Integer)promise->reactions * TRIPLE;
   for (int i = TRIPLE; i > 0; i--) lua_rawseti(L, -i - 1, last + i);
@@ -87,7 +90,7 @@ static void add_reaction(lua_State *L, int index, Promise *promise) {
   promise->reactions++;
 }
 
-/* The running coroutine waits. */
+/* The running coroutine waits. What is no list then has no reaction yet. */
 static void add_waiter(lua_State *L, int index, Promise *promise, uint32_t wait) {
   if (promise->reactions > 0) {
     lua_pushcfunction(L, entry_wake_function);
@@ -120,11 +123,11 @@ static void enqueue_reactions(State *state, lua_State *L, int index, Promise *pr
 
 void promise_settle(State *state, lua_State *L, int index, PromiseState outcome, int count) {
   Promise *promise = lua_touserdata(L, index);
+  pack(L, count); /* which may run finalisers, hence the order */
   if (promise->state != PROMISE_PENDING) {
-    lua_pop(L, count);
+    lua_pop(L, 1);
     return;
   }
-  pack(L, count);
   enqueue_reactions(state, L, index, promise); /* first, as memory may be short for it */
   lua_setiuservalue(L, index, PROMISE_VALUE);
   promise->count = count;
@@ -169,6 +172,7 @@ static int l_values(lua_State *L) {
 static int l_react(lua_State *L) {
   Promise *promise = check_promise(L);
   lua_settop(L, 1 + TRIPLE);
+  if (promise->state == PROMISE_PENDING) make_list(L, 1, promise);
   if (promise->state == PROMISE_PENDING) {
     add_reaction(L, 1, promise);
   } else {
@@ -199,8 +203,9 @@ static int l_unreact(lua_State *L) {
   Promise *promise = check_promise(L);
   lua_settop(L, 3);
   promise->handled = 1;
+  if (promise->state == PROMISE_PENDING) make_list(L, 1, promise);
   if (promise->state != PROMISE_PENDING) return 0;
-  push_list(L, 1, promise);
+  lua_getiuservalue(L, 1, PROMISE_REACTIONS);
   lua_Integer count = promise->reactions, at = find_reaction(L, LIST, count);
   if (at < 0) return 0;
   lua_rawgeti(L, LIST, at * TRIPLE + 3);
@@ -322,6 +327,7 @@ static int await(lua_State *L, bool protected) {
     lua_pushstring(L, protected ? "pawait" : "await");
     return raise_by(L, "raise_self", 1);
   }
+  if (promise->reactions > 0) make_list(L, 1, promise);
   if (promise->state == PROMISE_PENDING) return suspend(L, promise, protected);
   return settled_already(L, promise, protected);
 }
