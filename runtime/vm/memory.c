@@ -13,11 +13,11 @@
 
 enum {
   RESERVE = 1 << 18,   /* bytes with which to tell of the end */
-  FUTILE_SHARE = 32,   /* a collection was futile that left less than this part of the limit */
+  FUTILE_SHARE = 8,    /* a collection was futile that left less than this part of the limit */
   FUTILE_MAX = 3,      /* of them in a row */
   COLLECTIONS_MIN = 4, /* before their share of the time means anything */
   WINDOW = 200000000,  /* nanoseconds over which that is taken */
-  LONG = 100000000,    /* nanoseconds of a collection that must not be futile even once */
+  LONG = 50000000,     /* nanoseconds of a collection that must not be futile even once */
 };
 
 void memory_init(Memory *memory) { *memory = (Memory){.limit = SIZE_MAX}; }

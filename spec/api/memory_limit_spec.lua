@@ -84,6 +84,33 @@ describe("memoryLimit", function()
     assert.equal(OOM, result.stdout)
   end)
 
+  it("does not let a large heap crawl: it ends when an eighth of the limit is left", function()
+    local limit <const>, list <const>, string_size <const> = 256 << 20, 64 << 20, 24 + 49 + 1
+    local result = ipc.run {
+      preferences = ("{ memoryLimit = %d }"):format(limit),
+      main = MAIN .. [[
+        ipcMain.on("kept", function(event, count) kept, event.returnValue = count, true end)
+        app.on("will-quit", function() say(kept) end)
+      ]],
+      page = [[
+        local t = {}
+        local function creep()
+          for _ = 1, 5000 do
+            t[#t + 1] = ("x"):rep(42) .. #t
+            local _ = { #t } -- garbage
+          end
+          ipc.sendSync("kept", #t)
+          lunette.setTimeout(creep, 0)
+        end
+        creep()
+      ]],
+    }
+    local gone, kept = result.stdout:match "^(.*\n)(%d+)\n$"
+    assert.equal(OOM, gone)
+    local share = (list + kept * string_size) / limit
+    assert.is_true(share > 0.8 and share < 15 / 16, share)
+  end)
+
   it("is for both worlds of an isolated page together", function()
     local share = ("local t = {} while collectgarbage 'count' < %d do t[#t + 1] = {} end kept = t")
       :format(LIMIT * 5 // 8 // 1024)

@@ -5,6 +5,7 @@
 #include "host.h"
 
 #include <lua.h>
+#include <time.h>
 
 enum { LIMIT = 1 << 24, HALF = LIMIT / 2, QUARTER = LIMIT / 4 };
 
@@ -28,6 +29,12 @@ static void *new_object(Memory *memory, size_t size) {
 
 static void *resize(Memory *memory, void *block, size_t from, size_t to) {
   return memory_allocate(memory, block, from, to);
+}
+
+/* Uses the processor for so long. */
+static void burn(int milliseconds) {
+  clock_t end = clock() + milliseconds * (CLOCKS_PER_SEC / 1000);
+  while (milliseconds > 0 && clock() < end) continue;
 }
 
 static void test_counting(void) {
@@ -94,21 +101,36 @@ static void test_buffer_may_pass(void) {
   resize(&memory, buffer, HALF, 0);
 }
 
-static void test_crawl(void) {
+/* How many collections it takes until the limit counts as hit, when each takes so many milliseconds
+ * of the processor's time, and all but `live` bytes are garbage each time; 100 if it never does. */
+static int collections_until_end(size_t live, int milliseconds) {
   Memory memory = start();
   int collections = 0;
-  size_t live = LIMIT - LIMIT / 100;
   void *kept = new_object(&memory, live), *garbage = new_object(&memory, LIMIT - live);
   while (ends == 0 && collections < 100) {
     CHECK(!new_object(&memory, 100));
+    burn(milliseconds);
     resize(&memory, garbage, LIMIT - live, 0);
     garbage = new_object(&memory, 100);
     if (garbage) garbage = resize(&memory, garbage, 100, LIMIT - live);
     collections++;
   }
-  CHECK(ends == 1 && collections == 3);
   resize(&memory, garbage, LIMIT - live, 0);
   resize(&memory, kept, live, 0);
+  return collections;
+}
+
+static void test_crawl(void) {
+  CHECK(collections_until_end(LIMIT - LIMIT / 100, 0) == 3);
+  CHECK(collections_until_end(LIMIT - LIMIT / 9, 0) == 3);
+  CHECK(collections_until_end(LIMIT - LIMIT / 7, 0) == 100);
+}
+
+/* A heap of hundreds of megabytes, where one collection is half a second. */
+static void test_long_collections(void) {
+  CHECK(collections_until_end(LIMIT - LIMIT / 9, 60) == 1);
+  int collections = collections_until_end(LIMIT - LIMIT / 7, 60);
+  CHECK(collections >= 4 && collections <= 8); /* as they take all of the time */
 }
 
 static void test_all(void) {
@@ -118,6 +140,7 @@ static void test_all(void) {
   test_no_collection();
   test_buffer_may_pass();
   test_crawl();
+  test_long_collections();
 }
 
 int main(void) { return run_test(test_all); }
