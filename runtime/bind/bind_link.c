@@ -3,9 +3,14 @@
 #include "bind/bind.h"
 #include "bind/link_box.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char LINK[] = "lunette.Link";
+
+/* How many listeners to its messages may wait, unless limits() says something else: a kilobyte
+ * each. */
+enum { WAITING_MAX = 1 << 18 };
 
 /* Of a packet whose task failed before Lua had it, or which asked: the order would have a hole, the
  * asker no answer. */
@@ -64,6 +69,21 @@ static bool is_question(const Packet *packet) {
   return packet->kind == PACKET_INVOKE || packet->kind == PACKET_SYNC;
 }
 
+/* No honest peer sends so much to listeners that do not return; what is here stays, but no more
+ * comes. */
+static void check_waiting(LinkBox *box) {
+  if (!box->waiting->exceeded || !box->link) return;
+  snprintf(box->fault, sizeof box->fault,
+           "more than %u messages whose listeners wait (limit waitingListeners)",
+           (unsigned)box->waiting->max);
+  link_fail(box->link, box->fault);
+}
+
+/* Whether what the packet starts is bounded by nothing else. */
+static bool is_one_way(const Packet *packet) {
+  return packet->kind == PACKET_MESSAGE || packet->kind == PACKET_SEND_TO;
+}
+
 static void on_packet(Link *link, const Packet *packet) {
   LinkBox *box = link->data;
   State *state = box->state;
@@ -72,16 +92,19 @@ static void on_packet(Link *link, const Packet *packet) {
     link_fail(link, LOST);
     return;
   }
-  bool question = is_question(packet);
+  bool question = is_question(packet), one_way = is_one_way(packet);
   uint32_t id = packet->id;
   box->decoding = false; /* should an error have left it */
   lua_pushcfunction(task, link_box_receive);
   lua_pushlightuserdata(task, box);
   lua_pushlightuserdata(task, (void *)packet);
   entry_enter(state);
+  state->receiving = one_way ? box->waiting : NULL;
   TaskStatus status = entry_run(state, task, state->L, 2);
+  state->receiving = NULL;
   if (status == TASK_SUSPENDED && question && link->data) tell_suspended(box, id, task);
   if (status == TASK_FAILED && (question || link->current) && !link->closed) link_fail(link, LOST);
+  if (one_way && link->data) check_waiting(link->data);
   entry_leave(state);
 }
 
@@ -128,12 +151,15 @@ static int l_new(lua_State *L) {
   *box = (LinkBox){.state = state_from(L),
                    .questions_max = QUESTION_ID_MAX,
                    .depth_max = LINK_DEPTH_MAX,
+                   .values_max = VALUES_MAX,
+                   .channel_max = PACKET_CHANNEL_MAX,
                    .self = LUA_NOREF};
   luaL_setmetatable(L, LINK);
   for (int i = BOX_OWNER; i <= BOX_GIVEN; i++) {
     lua_pushvalue(L, i + 1);
     lua_setiuservalue(L, -2, i);
   }
+  box->waiting = waiting_new(L, WAITING_MAX);
   lua_pushvalue(L, -1);
   box->self = luaL_ref(L, LUA_REGISTRYINDEX);
   box->link = link_new(box->state->loop, from, &events);
@@ -217,21 +243,28 @@ static void read_limit(lua_State *L, const char *name, size_t *limit, size_t mos
   lua_pop(L, 1);
 }
 
-/* limits{messageSize=, highWaterMark=, queueSize=, backlog=, openInvokes=, depth=}: sets those that
- * are given: bytes, but for the last two, which are numbers. */
+/* limits{messageSize=, highWaterMark=, queueSize=, backlog=, channelSize=, openInvokes=, depth=,
+ * values=, waitingListeners=}: sets those that are given: bytes, but for the last four, which are
+ * numbers. */
 static int l_limits(lua_State *L) {
   LinkLimits *limits = &check_link(L)->limits;
   LinkBox *box = lua_touserdata(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
   size_t questions = box->questions_max, depth = (size_t)box->depth_max;
+  size_t values = (size_t)box->values_max, waiting = box->waiting->max;
   read_limit(L, "messageSize", &limits->message, INT32_MAX);
   read_limit(L, "highWaterMark", &limits->high_water, SIZE_MAX);
   read_limit(L, "queueSize", &limits->queue, SIZE_MAX);
   read_limit(L, "backlog", &limits->backlog, INT32_MAX);
   read_limit(L, "depth", &depth, LINK_DEPTH_MAX);
+  read_limit(L, "channelSize", &box->channel_max, PACKET_CHANNEL_MAX);
   read_limit(L, "openInvokes", &questions, QUESTION_ID_MAX);
+  read_limit(L, "values", &values, VALUES_MAX);
+  read_limit(L, "waitingListeners", &waiting, INT32_MAX);
   box->questions_max = (uint32_t)questions;
   box->depth_max = (int)depth;
+  box->values_max = (int)values;
+  box->waiting->max = (uint32_t)waiting;
   return 0;
 }
 
@@ -288,6 +321,9 @@ static int l_close(lua_State *L) {
   box->link = NULL;
   luaL_unref(L, LUA_REGISTRYINDEX, box->self);
   box->self = LUA_NOREF;
+  if (box->state->receiving == box->waiting) box->state->receiving = NULL;
+  waiting_end(L, box->waiting);
+  box->waiting = NULL;
   return 0;
 }
 

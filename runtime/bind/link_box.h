@@ -6,6 +6,7 @@
 #include "bind/numbers.h"
 #include "ipc/link.h"
 #include "vm/entry.h"
+#include "vm/waiting.h"
 
 #include <lauxlib.h>
 
@@ -38,6 +39,10 @@ typedef struct LinkBox {
   Numbers numbers;        /* of the questions that we ask */
   uint32_t questions_max; /* that may be open at once, each way: the largest number */
   int depth_max;          /* of the app's messages: tables inside one another */
+  int values_max;         /* of one of them */
+  size_t channel_max;     /* of their channels' names: bytes */
+  Waiting *waiting;       /* listeners to its messages that have not returned */
+  char fault[80];         /* says that they are too many */
   int self;               /* reference */
   bool greeted;           /* the other side may send what it likes; routes are set */
   bool decoding;          /* a packet's bytes, in the link's buffer, are being read */
@@ -53,6 +58,16 @@ LinkBox *link_box_check(lua_State *L);
 
 /* What the packet's body may be: the runtime's own, and errors, have more room than the app's. */
 CloneLimits link_box_limits(const LinkBox *box, const Packet *packet);
+
+/* How many values the packet may have. */
+static inline int link_box_values_max(const LinkBox *box, const Packet *packet) {
+  return packet->flags & PACKET_FLAG_INTERNAL ? VALUES_MAX : box->values_max;
+}
+
+/* How long its channel may be. */
+static inline size_t link_box_channel_max(const LinkBox *box, const Packet *packet) {
+  return packet->flags & PACKET_FLAG_INTERNAL ? PACKET_CHANNEL_MAX : box->channel_max;
+}
 
 /* Pushes the callback of that name and the owner, for the box at absolute index `box`.
  * [-0, +2, m] */

@@ -52,8 +52,8 @@ int link_box_read(lua_State *L, int index, LinkBox *box, const Packet *packet) {
   if (!box->link) return -1; /* a finaliser has closed it */
   bool is_json = packet->flags & PACKET_FLAG_JSON;
   int count = is_json ? read_json(L, index, box, packet) : read_clone(L, box, packet);
-  if (count <= VALUES_MAX) return count;
-  if (box->link) link_fail(box->link, "a message of too many values");
+  if (count <= link_box_values_max(box, packet)) return count;
+  if (box->link) link_fail(box->link, "more values in one message than the limit values");
   return -1;
 }
 
@@ -323,6 +323,10 @@ int link_box_receive(lua_State *L) {
   const Packet *packet = lua_touserdata(L, 2);
   lua_settop(L, 0);
   lua_rawgeti(L, LUA_REGISTRYINDEX, box->self);
+  if (packet->channel_size > link_box_channel_max(box, packet)) {
+    link_fail(box->link, "a channel longer than the limit channelSize");
+    return 0;
+  }
   if (!box->greeted || (packet->flags & PACKET_FLAG_INTERNAL)) return pass_to_lua(L, box, packet);
   switch (packet->kind) {
   case PACKET_REPLY: return receive_reply(L, box, packet);

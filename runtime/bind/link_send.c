@@ -31,8 +31,9 @@ static const char *name_of_values(const Packet *packet) {
 static bool begin(lua_State *L, LinkBox *box, Packet *packet, int channel) {
   Link *link = box->link;
   packet->channel = channel ? lua_tolstring(L, channel, &packet->channel_size) : "";
-  if (packet->channel_size > PACKET_CHANNEL_MAX) {
-    lua_pushfstring(L, "the channel is longer than %d bytes", PACKET_CHANNEL_MAX);
+  if (packet->channel_size > link_box_channel_max(box, packet)) {
+    lua_pushfstring(L, "the channel is longer than %d bytes (limit channelSize)",
+                    (int)box->channel_max);
     return false;
   }
   if (packet->kind == PACKET_SYNC && (box->decoding || link->current > 0)) {
@@ -103,8 +104,8 @@ static bool write_values(lua_State *L, LinkBox *box, const Packet *packet, int f
 
 int link_box_write(lua_State *L, int index, LinkBox *box, Packet *packet, int channel, int first,
                    int count) {
-  if (count > VALUES_MAX) {
-    lua_pushfstring(L, "more than %d values in one message", VALUES_MAX);
+  if (count > link_box_values_max(box, packet)) {
+    lua_pushfstring(L, "more than %d values in one message (limit values)", box->values_max);
     return -1;
   }
   if ((packet->flags & PACKET_FLAG_JSON) && !to_json(L, index, packet, first, count)) return -1;

@@ -7,6 +7,7 @@
 #include "vm/entry.h"
 
 #include "base/log.h"
+#include "vm/waiting.h"
 
 #include <lauxlib.h>
 #include <luv/luv.h>
@@ -38,6 +39,7 @@ void entry_init(State *state) {
   memset(thread_mark(L), 0, sizeof(ThreadMark)); /* new threads start with a copy */
   lua_newtable(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &ANCHORS);
+  waiting_init(L);
   new_queue(state, L);
 }
 
@@ -90,12 +92,14 @@ void entry_abandon(State *state, lua_State *task) {
 static void retire(State *state, lua_State *task, bool anchored) {
   ThreadMark *mark = thread_mark(task);
   bool reusable = mark->pooled && !mark->escaped && state->idle_count < TASK_POOL_SIZE;
+  if (mark->counted) waiting_done(state, task);
   if (!reusable) {
     if (anchored) let_go(state->L, task);
     return;
   }
   lua_settop(task, 0);
-  mark->cancelled = mark->waiting = 0;
+  mark->cancelled = 0;
+  mark->waiting = 0;
   if (!anchored) anchor(state->L, task);
   state->idle[state->idle_count++] = task;
 }
@@ -128,6 +132,7 @@ static void report(State *state, lua_State *task) {
 static TaskStatus settle(State *state, lua_State *task, int status, int results, bool anchored) {
   if (status == LUA_YIELD) {
     lua_pop(task, results);
+    if (anchored && state->receiving) waiting_add(state, state->receiving, task);
     if (anchored) let_go(state->L, task);
     return TASK_SUSPENDED;
   }

@@ -66,9 +66,10 @@ int entry_luv_call(lua_State *L, int count, int results, int flags);
 typedef struct ThreadMark {
   uint32_t wait; /* number of its current or last wait: a wake-up for another number is stale */
   uint8_t waiting;
-  uint8_t pooled;    /* made by the pool */
-  uint8_t escaped;   /* the program has seen it: it must never be reused */
-  uint8_t cancelled; /* every await raises AbortError */
+  uint8_t pooled;        /* made by the pool */
+  uint8_t escaped;       /* the program has seen it: it must never be reused */
+  uint8_t cancelled : 1; /* every await raises AbortError */
+  uint8_t counted : 1;   /* by vm/waiting.h */
 } ThreadMark;
 
 /* The mark of the thread L. [-0, +0, never raises] */

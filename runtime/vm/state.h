@@ -42,7 +42,9 @@ typedef struct State {
   int hooks[HOOK_COUNT]; /* references; LUA_NOREF until they are set */
   Memory own;            /* what this state has allocated, unless it shares another one's */
   Memory *memory;        /* `own`, or that of the state that it was joined to */
-  void *data;            /* the host's or the renderer's, borrowed */
+  struct Waiting
+      *receiving; /* counts the tasks that start and suspend now; NULL: none is counted */
+  void *data;     /* the host's or the renderer's, borrowed */
 } State;
 
 /* Makes a state on `loop` with Lua's standard libraries, and `import` (vm/loader.h). NULL when

@@ -347,7 +347,7 @@ describe("a finaliser", function()
           local ipcMain = lunette.ipcMain
           lunette.app.whenReady():await()
           ipcMain.on("sync", function(event, n) event.returnValue = n end)
-          ipcMain.handle("next", function(_, n) return n, n + 1 end)
+          ipcMain.handle("next", function(_, n) return n, n + 1, { { {} }, { {} } } end)
           ipcMain.on("done", function() lunette.app.quit() end)
           local preferences = { codec = "]] .. codec .. [[" }
           lunette.BrowserWindow.new({ webPreferences = preferences }):loadFile "page.lua"

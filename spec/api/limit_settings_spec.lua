@@ -94,6 +94,128 @@ describe("limits.openInvokes", function()
   end)
 end)
 
+describe("limits.waitingListeners", function()
+  local PREFERENCES <const> = "{ limits = { waitingListeners = 3 } }"
+  local GONE <const> = '{exitCode = 9, reason = "crashed"}\n'
+
+  -- What an app prints that tells how its page ends, and what is on standard error.
+  local function run(main, page, preferences)
+    local result = ipc.run {
+      preferences = preferences or PREFERENCES,
+      main = [[
+        local win, load = open()
+        local contents = win.webContents
+        contents:on("render-process-gone", function(_, details) say(details) quit() end)
+      ]] .. main,
+      page = page,
+    }
+    return result.stdout, result.stderr
+  end
+
+  local function fault(name)
+    return ("lunette: closing the link to %s: it sent more than 3 messages whose listeners wait "
+      .. "(limit waitingListeners)\n"):format(name)
+  end
+
+  it("bounds the messages of a page whose listeners wait", function()
+    local stdout, stderr = run([[
+      ipcMain.on("wait", function(_, i) say(i) lunette.sleep(1e9) end)
+    ]], "for i = 1, 9 do ipc.send('wait', i) end")
+    assert.equal("1\n2\n3\n4\n" .. GONE, stdout)
+    assert.equal(fault "the renderer of WebContents #1", stderr)
+  end)
+
+  it("counts every listener to a message, and those to the events of the runtime's own", function()
+    local stdout, stderr = run([[
+      for _ = 1, 2 do ipcMain.on("wait", function() lunette.sleep(1e9) end) end
+      contents:on("console-message", function(_, line)
+        say(line.message)
+        lunette.sleep(1e9)
+      end)
+    ]], "ipc.send 'wait' print 'one' print 'two' print 'three'")
+    assert.equal('one\n"one"\ntwo\n"two"\n' .. GONE, stdout)
+    assert.equal(fault "the renderer of WebContents #1", stderr)
+  end)
+
+  it("bounds main's messages to a page, which ends", function()
+    local stdout, stderr = run([[
+      ipcMain.on("here", function(_, i) say(i) end)
+      load:await()
+      for i = 1, 9 do contents:send("wait", i) end
+    ]], "ipc.on('wait', function(_, i) ipc.send('here', i) lunette.sleep(1e9) end)")
+    assert.matches('^[1-4\n]*{exitCode = %d+, reason = "[%a-]+"}\n$', stdout)
+    assert.equal(fault "main", stderr)
+  end)
+
+  it("counts none that has returned, raised, been closed, or can never be woken", function()
+    local stdout, stderr = run([[
+      contents:removeAllListeners "console-message"
+      lunette.process.on("uncaughtException", function() end)
+      ipcMain.on("return", function() lunette.sleep(1) end)
+      ipcMain.on("raise", function() lunette.sleep(1) error "no" end)
+      ipcMain.on("never", function() lunette.Promise.new(function() end):await() end)
+      ipcMain.on("close", function()
+        local co = coroutine.running()
+        lunette.setTimeout(function() coroutine.close(co) end, 1)
+        lunette.sleep(1e9)
+      end)
+      ipcMain.handle("ask", function() lunette.sleep(1) return "answered" end)
+      ipcMain.on("quit", function() quit() end)
+    ]], [[
+      for _, channel in ipairs { "return", "raise", "never", "close" } do
+        for _ = 1, 5 do
+          for _ = 1, 3 do ipc.send(channel) end
+          lunette.sleep(10)
+        end
+      end
+      local questions = {}
+      for i = 1, 9 do questions[i] = ipc.invoke "ask" end
+      say(lunette.Promise.all(questions):await()[9])
+      ipc.send "quit"
+    ]])
+    assert.equal('"answered"\n', stdout)
+    assert.equal("", stderr)
+  end)
+end)
+
+describe("limits.values and channelSize", function()
+  it("bound the app's messages both ways", function()
+    for _, codec in ipairs { "clone", "json" } do
+      local output = ipc.output {
+        preferences = ("{ limits = { values = 2, channelSize = 9 }, codec = %q }"):format(codec),
+        main = [[
+          local win, load = open()
+          local contents = win.webContents
+          ipcMain.handle("echo", function(_, ...) return ... end)
+          ipcMain.handle("many", function() return 1, 2, 3 end)
+          load:await()
+          for _, verb in ipairs { "send", "invoke" } do
+            say(select(2, pcall(contents[verb], contents, "x", 1, 2, 3)))
+            say(select(2, pcall(contents[verb], contents, ("c"):rep(10))))
+          end
+          contents:send "go"
+        ]],
+        page = [[
+          ipc.on("go", function()
+            say(ipc.invoke("echo", 1, 2):await())
+            for _, verb in ipairs { "send", "invoke", "sendSync" } do
+              say(select(2, pcall(ipc[verb], "echo", 1, 2, 3)))
+              say(select(2, pcall(ipc[verb], ("c"):rep(10))))
+            end
+            say(ipc.invoke("many"):pawait())
+            quit()
+          end)
+        ]],
+      }
+      local values = "more than 2 values in one message (limit values)"
+      local raised = ("%q\n%q\n"):format(values,
+        "the channel is longer than 9 bytes (limit channelSize)")
+      assert.equal(raised:rep(2) .. "1 2\n" .. raised:rep(3)
+        .. "false Error invoking remote method 'many': " .. values .. "\n", output, codec)
+    end
+  end)
+end)
+
 describe("limits.descriptors", function()
   it("bounds what a page without a sandbox may open", function()
     local output = ipc.output {
@@ -157,8 +279,13 @@ describe("a limit", function()
       main = [[
         opened = true
         app.whenReady():await()
-        local most = { messageSize = 1 << 31, depth = 1001, openInvokes = (1 << 20) + 1 }
-        for _, name in ipairs { "messageSize", "depth", "openInvokes" } do
+        local most = {
+          messageSize = 1 << 31, depth = 1001, openInvokes = (1 << 20) + 1,
+          values = (1 << 16) + 1, channelSize = 1 << 16, waitingListeners = 1 << 31,
+        }
+        for _, name in ipairs {
+          "messageSize", "depth", "openInvokes", "values", "channelSize", "waitingListeners",
+        } do
           local preferences = { limits = { [name] = most[name] } }
           say(select(2, pcall(function()
             BrowserWindow.new { webPreferences = preferences }
@@ -173,9 +300,12 @@ describe("a limit", function()
       ]],
     }
     assert.equal([[
-"main.lua:8: webPreferences.limits.messageSize must be at most 2147483647, got 2147483648"
-"main.lua:8: webPreferences.limits.depth must be at most 1000, got 1001"
-"main.lua:8: webPreferences.limits.openInvokes must be at most 1048576, got 1048577"
+"main.lua:13: webPreferences.limits.messageSize must be at most 2147483647, got 2147483648"
+"main.lua:13: webPreferences.limits.depth must be at most 1000, got 1001"
+"main.lua:13: webPreferences.limits.openInvokes must be at most 1048576, got 1048577"
+"main.lua:13: webPreferences.limits.values must be at most 65536, got 65537"
+"main.lua:13: webPreferences.limits.channelSize must be at most 65535, got 65536"
+"main.lua:13: webPreferences.limits.waitingListeners must be at most 2147483647, got 2147483648"
 "BrowserWindow: option 'webPreferences.limits.backlog' must be a positive integer, got 0"
 "BrowserWindow: option 'webPreferences.limits.descriptors' must be a positive integer, got 0"
 0

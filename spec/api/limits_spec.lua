@@ -157,7 +157,8 @@ describe("the message size", function()
         quit()
       ]],
     }
-    assert.equal('"it came"\n"page.lua:3: the channel is longer than 65535 bytes"\n', output)
+    local text = "the channel is longer than 65535 bytes (limit channelSize)"
+    assert.equal(('"it came"\n"page.lua:3: %s"\n'):format(text), output)
   end)
 end)
 
@@ -182,7 +183,7 @@ describe("the number of values", function()
           quit()
         ]],
       }
-      local text = "more than 65536 values in one message"
+      local text = "more than 65536 values in one message (limit values)"
       local raised = ('"page.lua:7: %s"\n"page.lua:8: %s"\n'):format(text, text)
       assert.equal(("65536\n"):rep(3) .. raised, output)
     end
@@ -197,7 +198,7 @@ describe("the number of values", function()
         quit()
       ]],
     }
-    local text = "more than 65536 values in one message"
+    local text = "more than 65536 values in one message (limit values)"
     assert.equal("65536\nfalse Error invoking remote method 'ask': " .. text .. "\n", output)
   end)
 end)

@@ -105,13 +105,23 @@ describe("a hostile peer", function()
   end)
 
   it("that sends more values than a message may have loses its link", function()
-    local fault = "a message of too many values"
+    local fault = "more values in one message than the limit values"
     local body = [[body = "\0\x81\x80\4" .. ("\xa0"):rep(65537)]]
     for _, kind in ipairs { "MESSAGE", "INVOKE", "SYNC", "SEND_TO" } do
       expect_refused(fault, "wire." .. kind, "id = 1, " .. body)
     end
     body = [[body = "[" .. ("0,"):rep(65536) .. "0]"]]
     expect_refused(fault, "wire.MESSAGE", "flags = wire.JSON, " .. body)
+    local packet = [[write(wire.packet(wire.MESSAGE, { body = wire.body(1, 2) }))]]
+    expect_fault(fault, packet, nil, "limits = { values = 1 }")
+  end)
+
+  it("that sends a longer channel than it may have loses its link", function()
+    local packet = [[write(wire.packet(wire.%s, { id = 1, channel = "xxxxx" }))]]
+    for _, kind in ipairs { "MESSAGE", "INVOKE", "SYNC", "SEND_TO" } do
+      expect_fault("a channel longer than the limit channelSize", packet:format(kind), nil,
+        "limits = { channelSize = 4 }")
+    end
   end)
 
   it("that sends few bytes which would take much memory loses its link", function()

@@ -23,6 +23,9 @@ M.fields = {
       backlog = { "positive integer" },
       depth = { "positive integer" },
       openInvokes = { "positive integer" },
+      waitingListeners = { "positive integer" },
+      values = { "positive integer" },
+      channelSize = { "positive integer" },
       descriptors = { "positive integer" },
     },
   },
@@ -34,6 +37,9 @@ local MOST <const> = {
   backlog = 0x7fffffff,
   depth = 1000,
   openInvokes = 1 << 20,
+  waitingListeners = 0x7fffffff,
+  values = 1 << 16,
+  channelSize = 0xffff,
   descriptors = 0x7fffffff,
 }
 
