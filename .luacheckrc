@@ -8,6 +8,7 @@ cache = false
 local makers = {
   ["common/coroutines"] = { "coroutine" },
   ["main/boot"] = { "arg", "os" },
+  ["main/embedded"] = { "os", "package", "print" },
   ["renderer/page"] = { "os" },
 }
 for module, names in pairs(makers) do

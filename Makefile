@@ -47,7 +47,7 @@ PARTS   := $(filter-out $(MAIN),$(OBJECTS)) $(OUT)/vendor/checks.o $(OUT)/embedd
            $(OUT)/filter.o
 
 # Looked for only by the targets that check them.
-C_FILES   = $(shell find runtime spec tools vendor bench -name '*.[ch]')
+C_FILES   = $(shell find runtime spec tools vendor bench apps -name '*.[ch]')
 LUA_FILES = $(wildcard lua apps bench spec tools)
 
 # The clock of the soak, a module of its main.
@@ -61,7 +61,7 @@ SOAK    := $(OUT)/spec/soak/clock.so
 .SECONDARY:
 .SUFFIXES:
 
-all: $(OUT)/lunette ## build build/$(BUILD)/lunette
+all: $(OUT)/lunette $(OUT)/engine-minimal ## build build/$(BUILD)/lunette
 
 run: all ## build it and search this tree with it; ARGS="FOLDER WORD" searches another
 	$(OUT)/lunette apps/search $(or $(ARGS),. lunette)
@@ -146,6 +146,10 @@ $(OUT)/liblunette.a: $(PARTS) $(OUT)/files
 	$(Q)rm -f $@ && $(AR) rcs $@ $(PARTS)
 
 $(OUT)/lunette: $(MAIN) $(OUT)/liblunette.a vendor/exports
+	$(link)
+
+# A program that hosts an app, as its author would compile it.
+$(OUT)/engine-minimal: $(OUT)/apps/engine-minimal/main.o $(OUT)/liblunette.a
 	$(link)
 
 $(filter-out %/test_alloc,$(C_TESTS)): $(OUT)/%: $(OUT)/%.o $(OUT)/liblunette.a
@@ -245,4 +249,4 @@ build/fuzz-packages: vendor/deps.mk
 
 -include $(patsubst %.o,%.d,$(PARTS) $(MAIN)) $(C_TESTS:=.d) $(FUZZ:=.d) $(OUT)/tools/embed.d \
          $(OUT)/tools/strip.d $(OUT)/tools/filter.d $(OUT)/bench/c/bare.d $(OUT)/bench/c/bench.d \
-         $(OUT)/bench/c/floor.d
+         $(OUT)/bench/c/floor.d $(OUT)/apps/engine-minimal/main.d

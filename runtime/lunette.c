@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The public C API: a main state on a loop of its own. */
+ * The public C API: opening a host, running it to its end, closing it. */
 #include "lunette.h"
 
 #include "base/log.h"
+#include "embed/host.h"
 #include "host/child.h"
 #include "vm/entry.h"
 #include "vm/loader.h"
@@ -11,54 +12,82 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct LunetteHost {
-  Loop *loop;
-  State *state;
-  bool failed;      /* there is an error */
-  char *error;      /* owned: its text; NULL also when there was no memory for it */
-  char ***relaunch; /* owned: command lines to start at the end; ends with NULL */
-};
+/* ---- options ---- */
 
-/* Keeps the text on top of the stack as the host's error, and pops it. */
-static void keep_error(LunetteHost *host) {
-  lua_State *L = host->state->L;
-  bool is_text = lua_type(L, -1) == LUA_TSTRING; /* to make one of a number takes memory */
-  free(host->error);
-  host->failed = true;
-  host->error = strdup(is_text ? lua_tostring(L, -1) : "an error that is no string");
-  lua_pop(L, 1);
+static void set_string(lua_State *L, const char *name, const char *text) {
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, name);
 }
 
-static void push_options(lua_State *L, const LunetteOptions *options) {
-  lua_newtable(L);
-  lua_pushstring(L, options->app);
-  lua_setfield(L, -2, "app");
-  lua_pushstring(L, options->code);
-  lua_setfield(L, -2, "code");
-  lua_pushboolean(L, options->handle_signals);
-  lua_setfield(L, -2, "signals");
+static void push_argv(lua_State *L, const LunetteOptions *options) {
   lua_newtable(L);
   for (int i = 0; i < options->argc; i++) {
     lua_pushstring(L, options->argv[i]);
     lua_rawseti(L, -2, i);
   }
-  lua_setfield(L, -2, "argv");
 }
 
-/* (options): runs the boot module of main; returns nothing, or nil and a message. Protected. */
+/* A table of the files in memory, by path; nil without any. */
+static void push_files(lua_State *L, const LunetteOptions *options) {
+  if (options->file_count == 0) {
+    lua_pushnil(L);
+    return;
+  }
+  lua_newtable(L);
+  for (size_t i = 0; i < options->file_count; i++) {
+    const LunetteFile *file = &options->files[i];
+    lua_pushlstring(L, file->data, file->size);
+    lua_setfield(L, -2, file->path);
+  }
+}
+
+/* {app=, code=, files=, argv=, embedded=, executable=} */
+static void push_options(lua_State *L, const LunetteHost *host, const LunetteOptions *options) {
+  lua_newtable(L);
+  set_string(L, "app", options->app);
+  set_string(L, "code", options->code);
+  set_string(L, "executable", host->executable);
+  lua_pushboolean(L, !(options->flags & LUNETTE_STANDALONE));
+  lua_setfield(L, -2, "embedded");
+  push_argv(L, options);
+  lua_setfield(L, -2, "argv");
+  push_files(L, options);
+  lua_setfield(L, -2, "files");
+}
+
+/* Those fields of the caller's that there are; the rest is zero. */
+static bool read_options(const LunetteOptions *given, LunetteOptions *options) {
+  *options = (LunetteOptions){0};
+  if (!given || given->size < offsetof(LunetteOptions, files)) return false;
+  memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
+  bool files = options->file_count == 0 || options->files;
+  for (size_t i = 0; files && i < options->file_count; i++) files = options->files[i].path != NULL;
+  return files && (options->argc == 0 || options->argv);
+}
+
+/* ---- opening ---- */
+
+/* What boot is called with. */
+typedef struct Boot {
+  const LunetteHost *host;
+  const LunetteOptions *options;
+} Boot;
+
+/* (boot): runs the boot module of main; returns nothing, or nil and a message. Protected. */
 static int boot(lua_State *L) {
-  const LunetteOptions *options = lua_touserdata(L, 1);
+  const Boot *given = lua_touserdata(L, 1);
   loader_import(L, "main.boot");
   lua_getfield(L, -1, "run");
-  push_options(L, options);
+  push_options(L, given->host, given->options);
   lua_call(L, 1, 2);
   return 2;
 }
 
 static int run_boot(LunetteHost *host, const LunetteOptions *options) {
   lua_State *L = host->state->L;
+  Boot given = {.host = host, .options = options};
   lua_pushcfunction(L, boot);
-  lua_pushlightuserdata(L, (void *)options);
+  lua_pushlightuserdata(L, &given);
   entry_enter(host->state);
   int status = lua_pcall(L, 1, 2, 0);
   entry_leave(host->state);
@@ -66,23 +95,76 @@ static int run_boot(LunetteHost *host, const LunetteOptions *options) {
     lua_pop(L, 2);
     return LUNETTE_OK;
   }
-  keep_error(host);
+  host_keep_error(host);
   lua_settop(L, 0);
   return LUNETTE_NO_APP;
 }
 
-int lunette_open(const LunetteOptions *options, LunetteHost **out) {
-  LunetteHost *host = calloc(1, sizeof *host);
-  *out = host;
-  if (!host) return LUNETTE_NO_MEMORY;
-  host->loop = loop_new();
-  bool started = host->loop && loop_start(host->loop) == 0;
-  host->state = started ? state_new(host->loop) : NULL;
-  if (host->state) return run_boot(host, options);
-  lunette_close(host);
-  *out = NULL;
-  return LUNETTE_NO_MEMORY;
+/* A sink of the log: the program's hook, or the queue of events. */
+static void write_log(void *data, LogLevel level, int page, const char *text, size_t size) {
+  LunetteHost *host = data;
+  if (host->log) {
+    host->log(host->data, (int)level, page, text, size);
+    return;
+  }
+  LunetteEvent event = {.type = LUNETTE_EVENT_LOG,
+                        .page = page,
+                        .status = (int)level,
+                        .channel = "",
+                        .text = text,
+                        .text_size = size};
+  events_add(&host->events, &event);
 }
+
+static void on_post(void *data, const Post *post) {
+  LunetteHost *host = data;
+  int status = host_send(host, post->page, post->channel, post->json, post->size);
+  if (status >= 0) return;
+  log_warn_to(host->state->log, "lunette_post on '%s': %s", post->channel, lunette_error(host));
+}
+
+static LunetteHost *new_host(const LunetteOptions *options) {
+  LunetteHost *host = calloc(1, sizeof *host);
+  if (!host) return NULL;
+  host->owner = pthread_self();
+  host->flags = options->flags;
+  host->log = options->log;
+  host->data = options->data;
+  host->sink = (LogSink){.write = write_log, .data = host};
+  host->posts.fd = -1;
+  events_init(&host->events);
+  return host;
+}
+
+/* The parts of a host, which host_free frees, also when it did not come to all of them. */
+static bool make_parts(LunetteHost *host, const LunetteOptions *options) {
+  if (helper_find(options, &host->executable) != LUNETTE_OK) return false;
+  host->loop = loop_new();
+  if (!host->loop || loop_start(host->loop) < 0) return false;
+  host->state = state_new_with(host->loop, options->allocate, options->data);
+  if (!host->state) return false;
+  host->state->data = host;
+  if (!(host->flags & LUNETTE_STANDALONE)) host->state->log = &host->sink;
+  return posts_open(&host->posts, &host->loop->uv, on_post, host) == 0;
+}
+
+int lunette_open(const LunetteOptions *given, LunetteHost **out) {
+  LunetteOptions options;
+  *out = NULL;
+  if (!read_options(given, &options)) return LUNETTE_INVALID;
+  LunetteHost *host = new_host(&options);
+  if (!host) return LUNETTE_NO_MEMORY;
+  host_enter(host);
+  host->running = true;
+  int status = make_parts(host, &options) ? run_boot(host, &options) : LUNETTE_NO_MEMORY;
+  if (status == LUNETTE_OK && !(host->flags & LUNETTE_STANDALONE)) host_start_collector(host);
+  if (status == LUNETTE_NO_MEMORY) host->close_wanted = true;
+  if (host_leave(host, status) == LUNETTE_ENDED) return status;
+  *out = host;
+  return status;
+}
+
+/* ---- running to the end ---- */
 
 static void free_argv(char **argv) {
   for (char **arg = argv; arg && *arg; arg++) free(*arg);
@@ -118,7 +200,7 @@ static void keep_relaunches(LunetteHost *host) {
     kept = host->relaunch[i] != NULL;
     lua_pop(L, 1);
   }
-  if (!kept) log_warn("app.relaunch: not enough memory");
+  if (!kept) log_warn_to(host->state->log, "app.relaunch: not enough memory");
 }
 
 /* (): the exit status and the command lines to start. Protected. */
@@ -129,16 +211,17 @@ static int conclude(lua_State *L) {
   return 2;
 }
 
-int lunette_run(LunetteHost *host) {
-  loop_run(host->loop);
+/* The app has ended: its exit status. */
+static int end_app(LunetteHost *host) {
   lua_State *L = host->state->L;
+  posts_end(&host->posts);
   lua_pushcfunction(L, conclude);
   entry_enter(host->state);
   int status = lua_pcall(L, 0, 2, 0);
   entry_leave(host->state);
   if (status != LUA_OK) {
-    keep_error(host);
-    log_warn("%s", lunette_error(host));
+    host_keep_error(host);
+    log_warn_to(host->state->log, "%s", lunette_error(host));
     return 1;
   }
   keep_relaunches(host);
@@ -147,10 +230,17 @@ int lunette_run(LunetteHost *host) {
   return code;
 }
 
-const char *lunette_error(const LunetteHost *host) {
-  if (host->error) return host->error;
-  return host->failed ? "not enough memory" : "";
+int lunette_run(LunetteHost *host) {
+  int status = host_enter_running(host);
+  if (status != LUNETTE_OK) return status;
+  if (!(host->flags & LUNETTE_STANDALONE)) lua_gc(host->state->L, LUA_GCRESTART);
+  posts_hold(&host->posts, false);
+  if (!host->loop->stopped) loop_run(host->loop);
+  host->loop->stopped = true;
+  return (int)host_leave(host, end_app(host));
 }
+
+/* ---- closing ---- */
 
 static void start_relaunches(char ***relaunch) {
   for (char ***entry = relaunch; entry && *entry; entry++) {
@@ -161,11 +251,23 @@ static void start_relaunches(char ***relaunch) {
   free(relaunch);
 }
 
-void lunette_close(LunetteHost *host) {
-  if (!host) return;
+void host_free(LunetteHost *host) {
   state_free(host->state);
   loop_free(host->loop);
+  if (host->posts.fd >= 0) posts_close(&host->posts);
   start_relaunches(host->relaunch);
+  events_clear(&host->events);
+  free(host->executable);
   free(host->error);
   free(host);
+}
+
+int lunette_close(LunetteHost *host) {
+  if (!host) return LUNETTE_OK;
+  int status = host_enter(host);
+  if (status != LUNETTE_OK) return status;
+  host->close_wanted = true;
+  if (host->depth > 1) loop_stop(host->loop);
+  host_leave(host, LUNETTE_OK);
+  return LUNETTE_OK;
 }

@@ -21,7 +21,8 @@ static int usage_error(const char *text, const char *what) {
 
 /* Fills in what to run. Returns -1, or the status to exit with at once. */
 static int parse(int argc, char **argv, LunetteOptions *options) {
-  *options = (LunetteOptions){.argc = argc, .argv = argv, .handle_signals = 1};
+  *options = (LunetteOptions){
+      .size = sizeof *options, .argc = argc, .argv = argv, .flags = LUNETTE_STANDALONE};
   if (argc < 2) return usage_error("an app is missing", "");
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
     fputs(help, stdout);

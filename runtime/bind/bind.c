@@ -8,9 +8,19 @@
 #include <luv/luv.h>
 
 const luaL_Reg bind_modules[] = {
-    {"bridge", open_bridge},   {"child", open_child}, {"cjson", open_cjson}, {"clone", open_clone},
-    {"link", open_link},       {"loop", open_loop},   {"luv", open_luv},     {"os", open_os},
-    {"promise", open_promise}, {"state", open_state}, {"task", open_task},   {NULL, NULL},
+    {"bridge", open_bridge},
+    {"child", open_child},
+    {"cjson", open_cjson},
+    {"clone", open_clone},
+    {"host", open_host},
+    {"link", open_link},
+    {"loop", open_loop},
+    {"luv", open_luv},
+    {"os", open_os},
+    {"promise", open_promise},
+    {"state", open_state},
+    {"task", open_task},
+    {NULL, NULL},
 };
 
 int open_cjson(lua_State *L) {
@@ -22,6 +32,7 @@ int open_cjson(lua_State *L) {
 
 int open_luv(lua_State *L) {
   State *state = state_from(L);
+  state->has_luv = true;
   luv_set_loop(state->L, &state->loop->uv);
   luv_set_callback(state->L, entry_luv_call);
   lua_pushcfunction(state->L, luaopen_luv); /* luv keeps the thread that opens it */

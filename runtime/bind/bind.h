@@ -2,6 +2,8 @@
  * The internal C modules: `import "core.NAME"` in the runtime's Lua opens the one called NAME. */
 #pragma once
 
+#include "lunette.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 
@@ -13,6 +15,7 @@ int open_bridge(lua_State *L);  /* calls between the two worlds of an isolated r
 int open_child(lua_State *L);   /* starting and watching processes */
 int open_cjson(lua_State *L);   /* an instance of lua-cjson of our own */
 int open_clone(lua_State *L);   /* the structured clone by itself */
+int open_host(lua_State *L);    /* the program that hosts the app */
 int open_link(lua_State *L);    /* links to peers */
 int open_loop(lua_State *L);    /* timers, and the life of the loop */
 int open_luv(lua_State *L);     /* luv on this state's loop */
@@ -20,3 +23,7 @@ int open_os(lua_State *L);      /* files, environment, process */
 int open_promise(lua_State *L); /* what every promise does */
 int open_state(lua_State *L);   /* the state's memory, and versions */
 int open_task(lua_State *L);    /* tasks and what is known of coroutines */
+
+/* The event in the six arguments from `first`: type, page, id, channel, text, status. Its strings
+ * are those of the stack. [-0, +0, raises for bad arguments] */
+LunetteEvent bind_check_event(lua_State *L, int first);

@@ -55,8 +55,21 @@ static int l_random(lua_State *L) {
   return 1;
 }
 
+/* log(level, text [, page]): a line for the log of the program that hosts us. False when there is
+ * none: then it belongs on the standard streams. */
+static int l_log(lua_State *L) {
+  static const char *const levels[] = {"info", "warn", "error", NULL};
+  const LogSink *sink = state_from(L)->log;
+  int level = luaL_checkoption(L, 1, NULL, levels);
+  size_t size;
+  const char *text = luaL_checklstring(L, 2, &size);
+  if (sink) sink->write(sink->data, (LogLevel)level, (int)luaL_optinteger(L, 3, 0), text, size);
+  lua_pushboolean(L, sink != NULL);
+  return 1;
+}
+
 static const luaL_Reg functions[] = {
-    {"heap", l_heap}, {"limit", l_limit},       {"random", l_random},
+    {"heap", l_heap}, {"limit", l_limit},       {"log", l_log}, {"random", l_random},
     {"seal", l_seal}, {"versions", l_versions}, {NULL, NULL},
 };
 

@@ -7,12 +7,14 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
   PACKETS_PER_ROUND = 8, /* of one link, before the next link has its round */
   SETTLE_LIMIT = 1000 * 1000 * 1000,
   DEFAULT_BUDGET = 1000 * 1000, /* 1 ms: what a flood may cost timers and descriptors */
   SHARED_BUDGET = 50 * 1000,    /* 0.05 ms: what it may cost other links */
+  PUMP_SLICE = 250 * 1000,      /* 0.25 ms: of a pump, before it polls again */
 };
 
 static void flush_dirty(Loop *loop) {
@@ -53,6 +55,18 @@ static void dispatch_ready(Loop *loop) {
   if (has_time) dispatch_rounds(loop, INT_MAX, SHARED_BUDGET, &begun);
 }
 
+/* The pump's way: one packet of each link in turn, and a look at the clock after each. */
+static void dispatch_slice(Loop *loop) {
+  uint64_t end = uv_hrtime() + PUMP_SLICE;
+  if (end > loop->deadline) end = loop->deadline;
+  while (!list_empty(&loop->ready)) {
+    Link *link = LIST_ENTRY(loop->ready.next, Link, ready_node);
+    list_remove(&link->ready_node);
+    link_dispatch(link, 1);
+    if (loop->stopped || uv_hrtime() >= end) return;
+  }
+}
+
 static void on_idle(uv_idle_t *idle) { (void)idle; /* its being active is its purpose */ }
 
 /* Looks whether something is ready, again and again, before the loop goes to sleep: waking a core
@@ -74,7 +88,11 @@ static void on_prepare(uv_prepare_t *prepare) {
 
 static void dispatch(Loop *loop) {
   if (loop->closing) return;
-  dispatch_ready(loop);
+  if (loop->deadline == 0) {
+    dispatch_ready(loop);
+  } else {
+    dispatch_slice(loop);
+  }
   flush_dirty(loop);
   if (list_empty(&loop->ready) && loop->hurries == 0) uv_idle_stop(&loop->idle);
 }
@@ -150,6 +168,31 @@ void loop_run(Loop *loop) {
   } else {
     uv_run(&loop->uv, UV_RUN_DEFAULT);
   }
+}
+
+/* libuv tells the kernel of what it is to watch at the beginning of its next turn. The list of that
+ * is not a part of its API; that a list is empty when its head points at itself is so in all
+ * versions. */
+static bool has_unregistered(const Loop *loop) {
+  const void *head = &loop->uv.watcher_queue, *first;
+  memcpy(&first, head, sizeof first);
+  return first != head;
+}
+
+int loop_timeout(Loop *loop) {
+  if (!list_empty(&loop->dirty) || has_unregistered(loop)) return 0;
+  int timeout = uv_backend_timeout(&loop->uv);
+  if (timeout <= 0) return timeout;
+  uv_update_time(&loop->uv);
+  return uv_backend_timeout(&loop->uv);
+}
+
+void loop_pump(Loop *loop, uint64_t deadline) {
+  loop->deadline = deadline;
+  do {
+    uv_run(&loop->uv, UV_RUN_NOWAIT);
+  } while (!loop->stopped && loop_timeout(loop) == 0 && uv_hrtime() < deadline);
+  loop->deadline = 0;
 }
 
 void loop_stop(Loop *loop) {

@@ -21,6 +21,7 @@ typedef struct Loop {
   bool alone; /* nothing but timers and one link is ever on it; settable before loop_run */
   struct Link *link; /* borrowed: the link that was opened last, NULL once it is closed */
   bool stopped;      /* loop_stop was called */
+  uint64_t deadline; /* of the pump that runs, in nanoseconds; 0 while none does */
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle; /* active while something waits for the next turn: poll does not sleep on it */
@@ -41,6 +42,14 @@ int loop_start(Loop *loop);
  * waits for its link, while no timer runs, by one system call that reads it, where libuv's turn
  * takes two. */
 void loop_run(Loop *loop);
+
+/* Takes turns that never sleep, until `deadline` (as uv_hrtime) has passed or nothing is left to do
+ * at once: one turn at least. For hosts with a loop of their own. */
+void loop_pump(Loop *loop, uint64_t deadline);
+
+/* For how many milliseconds a host may sleep on the loop's descriptor before it pumps again: 0 when
+ * something is to be done that the descriptor does not tell, -1 for without end. */
+int loop_timeout(Loop *loop);
 
 /* Ends loop_run after the turn under way. */
 void loop_stop(Loop *loop);

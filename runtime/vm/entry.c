@@ -76,7 +76,7 @@ lua_State *entry_begin(State *state) {
     lua_pushlightuserdata(L, state);
     if (lua_pcall(L, 1, 0, 0) != LUA_OK) {
       lua_pop(L, 1);
-      log_warn("not enough memory for another task");
+      log_warn_to(state->log, "not enough memory for another task");
       return NULL;
     }
   }
@@ -147,14 +147,18 @@ TaskStatus entry_run(State *state, lua_State *task, lua_State *from, int count) 
   return settle(state, task, status, results, true);
 }
 
-void entry_enter(State *state) { state->depth++; }
+void entry_enter(State *state) {
+  state->depth++;
+  state->entries++;
+}
 
 /* Calls the function of the runtime's own on top of state->L, protected. Its failure is logged. */
 static bool protect(State *state, int count) {
   lua_State *L = state->L;
   if (lua_pcall(L, count, 0, 0) == LUA_OK) return true;
   bool is_text = lua_type(L, -1) == LUA_TSTRING; /* to make one of a number takes memory */
-  log_warn("error in the runtime: %s", is_text ? lua_tostring(L, -1) : "(not a string)");
+  const char *text = is_text ? lua_tostring(L, -1) : "(not a string)";
+  log_warn_to(state->log, "error in the runtime: %s", text);
   lua_pop(L, 1);
   return false;
 }

@@ -155,3 +155,13 @@ void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size)
   if (result) memory->used += new_size;
   return result;
 }
+
+void *memory_allocate_hooked(void *data, void *block, size_t old_size, size_t new_size) {
+  Memory *memory = data;
+  size_t before = block ? old_size : 0; /* without a block it is the kind of the new one */
+  void *result = memory->hook(memory->hook_data, block, before, new_size);
+  if (!result && new_size > 0) return NULL;
+  memory->used = memory->used - before + new_size;
+  if (memory->peak < memory->used) memory->peak = memory->used;
+  return result;
+}

@@ -6,12 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Somebody else's allocator, as a lua_Alloc; see lunette.h. */
+typedef void *(*MemoryHook)(void *data, void *block, size_t old_size, size_t new_size);
+
 /* What the states that share it have allocated. Without a limit it only counts. */
 typedef struct Memory {
   size_t used, peak;             /* bytes: now, and at most so far */
   size_t mark;                   /* growth up to here takes the short way */
   size_t limit;                  /* SIZE_MAX when there is none */
   void (*exhausted)(bool again); /* called when the limit is hit, from within the allocator */
+  MemoryHook hook;               /* of memory_allocate_hooked */
+  void *hook_data;
   bool is_exhausted;
   bool ending; /* the process ends with the states: freeing is of no use any more; settable */
   /* The request that was refused last, so that the collector runs and Lua asks again. */
@@ -37,3 +42,6 @@ void memory_join(Memory *memory, const Memory *other);
 
 /* A lua_Alloc; `data` is a Memory. */
 void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size);
+
+/* A lua_Alloc that asks the hook of the Memory, and counts; it knows no limit. */
+void *memory_allocate_hooked(void *data, void *block, size_t old_size, size_t new_size);

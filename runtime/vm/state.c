@@ -20,7 +20,8 @@ static int on_panic(lua_State *L) {
   const Memory *memory = state_from(L)->memory;
   if (memory->is_exhausted) memory->exhausted(true);
   bool is_text = lua_type(L, -1) == LUA_TSTRING;
-  log_warn("cannot go on: %s", is_text ? lua_tostring(L, -1) : "(not a string)");
+  log_warn_to(state_from(L)->log, "cannot go on: %s",
+              is_text ? lua_tostring(L, -1) : "(not a string)");
   return 0;
 }
 
@@ -58,7 +59,9 @@ static void release(State *state) {
   free(state);
 }
 
-State *state_new(Loop *loop) {
+State *state_new(Loop *loop) { return state_new_with(loop, NULL, NULL); }
+
+State *state_new_with(Loop *loop, MemoryHook hook, void *data) {
   State *state = calloc(1, sizeof *state);
   if (!state) return NULL;
   state->loop = loop;
@@ -67,8 +70,11 @@ State *state_new(Loop *loop) {
   state->microtasks.table = LUA_NOREF;
   state->clone = clone_context_new();
   memory_init(&state->own);
+  state->own.hook = hook;
+  state->own.hook_data = data;
   state->memory = &state->own;
-  state->L = state->clone ? lua_newstate(memory_allocate, state->memory) : NULL;
+  lua_Alloc allocate = hook ? memory_allocate_hooked : memory_allocate;
+  state->L = state->clone ? lua_newstate(allocate, state->memory) : NULL;
   if (!state->L) goto fail;
   lua_atpanic(state->L, on_panic);
   lua_pushcfunction(state->L, open_all);
@@ -101,7 +107,7 @@ void state_free(State *state) {
   if (loop_settle(state->loop)) {
     release(state);
   } else {
-    log_warn("a request to the system hangs: its memory is not freed");
+    log_warn_to(state->log, "a request to the system hangs: its memory is not freed");
   }
 }
 

@@ -2,6 +2,7 @@
  * A Lua state of Lunette with all that belongs to it. */
 #pragma once
 
+#include "base/log.h"
 #include "ipc/loop.h"
 #include "vm/clone.h"
 #include "vm/memory.h"
@@ -39,17 +40,23 @@ typedef struct State {
   int depth; /* entries into Lua that are under way */
   Microtasks microtasks;
   bool sandboxed;        /* no bytecode, no C modules, nothing loaded from the disk */
+  bool has_luv;          /* libuv may write for scripts */
   int hooks[HOOK_COUNT]; /* references; LUA_NOREF until they are set */
   Memory own;            /* what this state has allocated, unless it shares another one's */
   Memory *memory;        /* `own`, or that of the state that it was joined to */
   struct Waiting
-      *receiving; /* counts the tasks that start and suspend now; NULL: none is counted */
-  void *data;     /* the host's or the renderer's, borrowed */
+      *receiving;     /* counts the tasks that start and suspend now; NULL: none is counted */
+  const LogSink *log; /* borrowed; NULL: standard error */
+  uint64_t entries;   /* into Lua, so far */
+  void *data;         /* the host's, for bind_host.c; borrowed */
 } State;
 
 /* Makes a state on `loop` with Lua's standard libraries, and `import` (vm/loader.h). NULL when
  * memory is short. Free with state_free. */
 State *state_new(Loop *loop);
+
+/* The same, with Lua's memory from somebody else's allocator (NULL: malloc), which gets `data`. */
+State *state_new_with(Loop *loop, MemoryHook hook, void *data);
 
 /* Lets `state` share the turns of `other`: their microtasks are drained together. It shares the
  * memory of `other`, and its limit, too, and must be freed first. */

@@ -137,7 +137,8 @@ static const char *executable;
  * script may lack memory. */
 static bool run_host(const char *code, bool booted) {
   char *argv[] = {(char *)executable, (char *)"code", NULL};
-  LunetteOptions options = {.code = code, .argc = 2, .argv = argv};
+  LunetteOptions options = {
+      .size = sizeof options, .code = code, .argc = 2, .argv = argv, .flags = LUNETTE_STANDALONE};
   LunetteHost *host = NULL;
   plan.armed = !booted;
   int status = lunette_open(&options, &host);

@@ -14,6 +14,9 @@ local process = {}
 local emitter = Emitter.bind(process, "process")
 local started
 
+--- Whether the process is a program that hosts the app.
+M.is_embedded = false
+
 M.process = process
 M.emitter = emitter
 
@@ -21,7 +24,9 @@ M.emitter = emitter
 M.exit_code = 0
 
 --- Writes the text of an uncaught error where people look. A renderer sends it to main instead.
-M.print_error = report.warn
+function M.print_error(text)
+  report.warn(text, "error")
+end
 
 --- Bytes of this process in main memory, or nil. A sandboxed process cannot look: it asks main.
 M.resident_memory = core_os.memory

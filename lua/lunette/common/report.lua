@@ -1,12 +1,15 @@
 --- What the runtime says on standard error, and the funnel for errors that nobody caught.
 local import = ...
 local core_os = import "core.os"
+local core_state = import "core.state"
 
 local M = {}
 
---- Writes one line on standard error.
+--- Writes one line on standard error, or into the log of the program that hosts us.
 ---@param text string
-function M.warn(text)
+---@param level "warn"|"error"|nil
+function M.warn(text, level)
+  if core_state.log(level or "warn", text) then return end
   core_os.write(2, "lunette: " .. text .. "\n")
 end
 

@@ -1,6 +1,7 @@
 --- `lunette.uv`: luv on this state's loop, without what would end or crash its host.
 local import = ...
 local arguments = import "common.arguments"
+local refusals = import "common.uv_refusals"
 local uv = import "core.luv"
 
 local function refuse(name, why)
@@ -14,6 +15,10 @@ refuse("stop", "the loop is Lunette's: use app.quit()")
 refuse("loop_close", "the loop is Lunette's: it is closed when the state ends")
 refuse("walk", "the loop's other handles are Lunette's")
 refuse("new_thread", "an error in such a thread would end the process: use a renderer")
+
+for name, why in pairs(refusals) do
+  refuse(name, why)
+end
 
 local AT_TOP_LEVEL = "the loop runs already; await a promise instead (lunette.promisify)"
 

@@ -66,6 +66,13 @@ function M.use_code(code)
   M.location = { "-e", code }
 end
 
+--- An app whose files are all in memory: its folder is a name that no disk has.
+---@param files table<string, string>
+function M.use_memory(files)
+  M.dir, M.name = "/lunette-memory", "lunette"
+  if files["main.lua"] then M.script = "/lunette-memory/main.lua" end
+end
+
 --- The command line that starts the app as it was started now, without the executable.
 ---@return string[]
 function M.command()

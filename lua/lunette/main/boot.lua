@@ -1,10 +1,12 @@
 --- Boot of the main state: finds the app, makes its globals, runs its script.
 local import = ...
+local app_files = import "main.app_files"
 local app_info = import "main.app_info"
 local arguments = import "common.arguments"
 local command_line = import "main.command_line"
 local core_child = import "core.child"
 local coroutines = import "common.coroutines"
+local executable = import "main.executable"
 local lifecycle = import "main.lifecycle"
 local loop = import "core.loop"
 local own_require = import "common.require"
@@ -29,10 +31,15 @@ local function exit(code)
   raw_exit(lifecycle.exit_code)
 end
 
-local function set_globals()
+local function set_globals(options)
   coroutines.install()
   own_require.install(_G)
-  os.exit = exit
+  if options.embedded then
+    import("main.embedded").install()
+  else
+    os.exit = exit
+  end
+  app_files.add_searcher(package)
   local dir = app_info.dir
   package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(dir, dir, package.path)
   package.preload.lunette = function()
@@ -42,17 +49,49 @@ local function set_globals()
   arg = table.move(argv, 2, #argv, 1, { [0] = argv[1] or argv[0] })
 end
 
+-- What the main script raised before it first suspended: the program that hosts us is told.
+local failure
+
 -- An error in the main script, before anybody could have listened, ends the app.
-local function run_script(chunk, ...)
+local function run_script(chunk, is_embedded, ...)
   local ok, err = xpcall(chunk, task.catch, ...)
   if ok then return end
+  if is_embedded and not lifecycle.is_ready() then
+    failure = report.describe(err) .. "\n" .. task.take_traceback()
+    return
+  end
   report.on_uncaught(err, task.take_traceback())
   if process.exit_code ~= 0 then lifecycle.exit(process.exit_code) end
 end
 
 local function load_script(options)
-  if options.code then return load(options.code, "=(command line)") end
+  if options.code then
+    return load(options.code, options.embedded and "=(code)" or "=(command line)")
+  end
+  if not app_info.script then return function() end end
+  local text = app_files.in_memory(app_info.script)
+  if text then return load(text, "@" .. app_info.script, "t") end
   return loadfile(app_info.script)
+end
+
+-- Finds out what the app is. Returns nil and a message when there is none.
+local function find_app(options)
+  app_files.use(options.files or {})
+  if options.app then return app_info.find(options.app, options.files) end
+  if options.code or not options.embedded then
+    app_info.use_code(options.code)
+  else
+    app_info.use_memory(options.files or {})
+  end
+  return true
+end
+
+local function run_embedded(chunk, argv)
+  import("main.engine").start()
+  task.start(run_script, chunk, true, table.unpack(argv, 2))
+  task.enqueue(lifecycle.set_ready)
+  if failure then return nil, failure end
+  return true
 end
 
 local function watch_signals()
@@ -61,28 +100,28 @@ local function watch_signals()
   end
 end
 
---- Runs the app. `options`: argv (0 the executable, 1 the app), app or code, signals (whether
---- SIGINT and SIGTERM quit). Returns nil and a message when there is no such app.
+--- Runs the app. `options`: argv (0 the executable, 1 the app), app or code, files (path to text),
+--- embedded (whether the process is somebody else's), executable (of renderers). Returns nil and a
+--- message when there is no such app; embedded, also when its script fails.
 function M.run(options)
   app_info.argv = options.argv
-  if options.code then
-    app_info.use_code(options.code)
-  else
-    local ok, err = app_info.find(options.app)
-    if not ok then return nil, err end
-  end
+  executable.choose(options.executable)
+  local ok, no_app = find_app(options)
+  if not ok then return nil, no_app end
   process.setup({ type = "browser", sandboxed = false, argv = options.argv }, true)
   command_line.parse(options.argv)
-  set_globals()
-  if options.signals then watch_signals() end
+  set_globals(options)
+  if not options.embedded then watch_signals() end
   local chunk, err = load_script(options)
+  if not chunk and options.embedded then return nil, err end
   if not chunk then
     report.warn(err)
     process.exit_code = 1
     return true
   end
   import "main.browser_window"
-  task.start(run_script, chunk, table.unpack(options.argv, 2))
+  if options.embedded then return run_embedded(chunk, options.argv) end
+  task.start(run_script, chunk, false, table.unpack(options.argv, 2))
   task.enqueue(lifecycle.set_ready)
   return true
 end

@@ -12,4 +12,7 @@ M.webContents = import("main.web_contents").webContents
 M.MessageChannelMain = not_yet("MessageChannelMain", { "new" })
 M.utilityProcess = not_yet("utilityProcess", { "fork" })
 
+-- What is there only inside another program.
+if import("common.process").is_embedded then M.host = import("main.engine").host end
+
 return M

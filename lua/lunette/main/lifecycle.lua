@@ -25,6 +25,9 @@ M.relaunches = {}
 ---@type userdata?
 M.lock = nil
 
+--- Whether the app ends with its last window, unless it listens to `window-all-closed`.
+M.ends_with_windows = true
+
 local ready, ready_promise = false, promises.pending()
 local hold
 local quitting, finished = false, false
@@ -112,7 +115,8 @@ end
 ---@param count integer
 function M.window_closed(count)
   if count > 0 or quitting or finished then return end
-  if not Emitter.fire(emitter, "window-all-closed", events.new()) then M.quit() end
+  local was_heard = Emitter.fire(emitter, "window-all-closed", events.new())
+  if not was_heard and M.ends_with_windows then M.quit() end
 end
 
 --- The loop has ended: what the process ends with.

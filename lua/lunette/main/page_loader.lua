@@ -1,5 +1,6 @@
 --- From what `loadFile` and `loadURL` were given to what a renderer is booted with.
 local import = ...
+local app_files = import "main.app_files"
 local app_info = import "main.app_info"
 local core_os = import "core.os"
 local load_error = import "main.load_error"
@@ -29,7 +30,7 @@ function M.read(file)
     local text = "HTML pages are not supported by this version: a page is a .lua file"
     return nil, load_error.new("ERR_NOT_IMPLEMENTED", url, text)
   end
-  local source, err, code = core_os.read_file(file, PAGE_LIMIT)
+  local source, err, code = app_files.read(file, PAGE_LIMIT)
   if not source then return nil, load_error.of_file(code, url, err) end
   return { path = file, url = url, source = source }
 end
@@ -39,7 +40,7 @@ end
 function M.read_preload(preload)
   if not preload then return nil end
   local file = app_info.resolve(preload)
-  local source, err = core_os.read_file(file, PAGE_LIMIT)
+  local source, err = app_files.read(file, PAGE_LIMIT)
   return { path = file, source = source, error = err }
 end
 
@@ -51,9 +52,11 @@ function M.find_module(name)
   if name:find("^[%w_%-%.]+$") and not name:find("..", 1, true) then
     local base = app_info.resolve((name:gsub("%.", "/")))
     for _, file in ipairs { base .. ".lua", base .. "/init.lua" } do
+      local source = app_files.in_memory(file)
+      if source then return file, source end
       local real = core_os.real_path(file)
       if real and path.is_inside(core_os.real_path(app_info.dir), real) then
-        local source = core_os.read_file(real, PAGE_LIMIT)
+        source = core_os.read_file(real, PAGE_LIMIT)
         if source then return file, source end
       end
       tried[#tried + 1] = ("\n\tno file '%s'"):format(file)

@@ -5,6 +5,7 @@
 local import = ...
 local core_child = import "core.child"
 local core_os = import "core.os"
+local executable = import "main.executable"
 local hang_monitor = import "main.hang_monitor"
 local loop = import "core.loop"
 local oom_kills = import "main.oom_kills"
@@ -68,7 +69,7 @@ local function spawn(is_sandboxed, descriptors, on_exit)
   local forker = is_sandboxed and zygote.get()
   if forker then return forker:spawn { on_exit = on_exit, descriptors = descriptors } end
   return core_child.spawn {
-    path = core_os.exec_path(),
+    path = executable.path(),
     args = {
       is_sandboxed and "--lunette-sandboxed" or "--lunette-renderer",
       tostring(core_os.pid()),

@@ -422,12 +422,12 @@ WebContents.internal = {
   end,
   ["preload-error"] = function(self, file, message)
     report.warn("Unable to load preload script: " .. tostring(file))
-    console.write("error", tostring(message))
+    console.write("error", tostring(message), self.id)
     announce(self, "preload-error", file, message)
   end,
   console = function(self, level, message)
     level, message = tostring(level), tostring(message)
-    console.write(level, message)
+    console.write(level, message, self.id)
     announce(self, "console-message", { level = level, message = message })
   end,
   pong = function(self)

@@ -3,6 +3,7 @@ local import = ...
 local command_line = import "main.command_line"
 local core_child = import "core.child"
 local core_os = import "core.os"
+local executable = import "main.executable"
 local report = import "common.report"
 
 -- A zygote that dies again and again is given up: renderers are started by themselves then.
@@ -22,7 +23,7 @@ function M.get()
   local err
   if zygote then zygote:close() end
   zygote, err = core_child.zygote {
-    path = core_os.exec_path(),
+    path = executable.path(),
     args = { "--lunette-zygote", tostring(core_os.pid()) },
   }
   if not zygote then report.warn("cannot start a zygote: " .. err) end

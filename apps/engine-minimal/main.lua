@@ -1,0 +1,1 @@
+-- The main script of the app: there is nothing for it to do.

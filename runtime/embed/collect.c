@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * When the collector of a pumped main state works: in what a frame has left.
+ *
+ * Lua's own pace is by allocation, so that the frame in which most happens is also the one that
+ * collects most; and a generational collector looks, now and then, at everything at once: 50 ms
+ * with 50 MB. Here the collector is stopped and led by hand, in small steps, once the heap has
+ * grown by half since the last cycle: in spare time, a millisecond at most. When there is none to
+ * spare, the heap may grow to twice that; then each frame gives some all the same. */
+#include "embed/host.h"
+
+#include "vm/entry.h"
+
+enum {
+  STEP_SIZE = 10,           /* 2^10 bytes of work: some 0.05 ms */
+  SPEED = 200,              /* of the collector, in percent of the allocation: Lua's default */
+  LEAST_HEAP = 1 << 20,     /* bytes under which nothing is collected */
+  SPARE_MOST = 1000 * 1000, /* 1 ms of a frame that has it to spare */
+  UNASKED = 300 * 1000,     /* 0.3 ms of one that has not, while the heap has doubled */
+  SAFETY = 100 * 1000,      /* what a step may take longer than it should */
+};
+
+static void set_mark(LunetteHost *host) {
+  size_t used = host->state->memory->used;
+  host->heap_mark = used + (used > LEAST_HEAP ? used : LEAST_HEAP) / 2;
+}
+
+void host_start_collector(LunetteHost *host) {
+  lua_State *L = host->state->L;
+  lua_gc(L, LUA_GCINC, 0, SPEED, STEP_SIZE);
+  lua_gc(L, LUA_GCSTOP);
+  set_mark(host);
+}
+
+/* When the collector must have stopped; 0 when it is not to begin. */
+static uint64_t collector_end(const LunetteHost *host, uint64_t now, uint64_t deadline) {
+  size_t used = host->state->memory->used, mark = host->heap_mark;
+  if (!host->collecting && used < mark) return 0;
+  uint64_t spare = deadline > now + SAFETY ? deadline - now - SAFETY : 0;
+  if (spare > SPARE_MOST - SAFETY) spare = SPARE_MOST - SAFETY;
+  if (spare < UNASKED && used / 2 >= mark) spare = UNASKED;
+  return spare > 0 ? now + spare : 0;
+}
+
+void host_collect(LunetteHost *host, uint64_t deadline) {
+  if (!host->collecting && host->state->memory->used < host->heap_mark) return;
+  lua_State *L = host->state->L;
+  uint64_t end = collector_end(host, uv_hrtime(), deadline);
+  if (end == 0) return;
+  entry_enter(host->state); /* finalisers may queue microtasks */
+  do {
+    host->collecting = lua_gc(L, LUA_GCSTEP, 0) == 0;
+  } while (host->collecting && uv_hrtime() < end);
+  if (!host->collecting) set_mark(host);
+  entry_leave(host->state);
+}

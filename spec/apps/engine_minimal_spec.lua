@@ -1,0 +1,19 @@
+local app = require "spec.support.app"
+
+local program = app.executable:gsub("[^/]*$", "engine-minimal")
+
+describe("apps/engine-minimal", function()
+  it("moves its creature as the page asks, in frames of its own", function()
+    local result = app.spawn(program, {}).wait()
+    assert.equal("", result.stderr)
+    local said = "page 1: moved to 5\npage 1: moved to 3\n"
+    assert.equal(said .. "the creature stands at 7\n", result.stdout)
+    assert.equal(0, result.status)
+  end)
+
+  it("says what is wrong with an app that is not there", function()
+    local result = app.spawn(program, { "/nowhere" }).wait()
+    assert.equal("/nowhere: no such app\n", result.stderr)
+    assert.equal(1, result.status)
+  end)
+end)
