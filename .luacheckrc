@@ -10,6 +10,10 @@ local makers = {
   ["main/boot"] = { "arg", "os" },
   ["main/embedded"] = { "os", "package", "print" },
   ["renderer/page"] = { "os" },
+  ["test/command"] = { "arg", "os" },
+  ["test/worker/random"] = { "math" },
+  ["test/worker/session"] = { "os" },
+  ["test/worker/surroundings"] = { "arg" },
 }
 for module, names in pairs(makers) do
   files["lua/lunette/" .. module .. ".lua"] = { globals = names }

@@ -12,6 +12,8 @@ static const char help[] =
     "usage: lunette APP [arguments]      run an app: a Lua file, or a folder with main.lua\n"
     "                                    or lunette.json (main, name, version)\n"
     "       lunette -e CODE [arguments]  run a piece of Lua as the main script\n"
+    "       lunette test [busted's options] [--jobs N|auto] [--shard I/N] [--timeout MS] [paths]\n"
+    "                                    run busted specs; lunette test --help tells more\n"
     "       lunette --help | --version\n";
 
 static int usage_error(const char *text, const char *what) {
@@ -39,9 +41,7 @@ static int parse(int argc, char **argv, LunetteOptions *options) {
     options->argv = argv + 1;
     return -1;
   }
-  if (strcmp(argv[1], "test") == 0) {
-    return usage_error("`lunette test` is not supported by this version", "");
-  }
+  if (strcmp(argv[1], "test") == 0) return -1; /* neither app nor code: argv says what */
   if (argv[1][0] == '-') return usage_error("unknown option ", argv[1]);
   options->app = argv[1];
   return -1;

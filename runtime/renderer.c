@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The renderer process: a state that is told over its link what to run. And the zygote, which has
- * booted that far and forks one for each request. */
+ * booted that far and forks one for each request. A worker of `lunette test` is such a process too,
+ * with a boot module of its own. */
 #include "base/log.h"
 #include "host/child.h"
 #include "host/sandbox.h"
@@ -18,7 +19,9 @@
 typedef struct Renderer {
   Loop *loop;
   State *state;
+  const char *boot; /* the module that says what to do: load() it, start() it */
   int link_fd;
+  bool works; /* runs specs, rather than a page */
   bool sandboxed;
   unsigned missing; /* of the sandbox, once it was entered */
 } Renderer;
@@ -26,8 +29,9 @@ typedef struct Renderer {
 /* (renderer): loads the modules that every renderer needs. Protected. All of it stays: the
  * collector, which would look through it each time that the heap has doubled, waits. */
 static int load_modules(lua_State *L) {
+  const Renderer *renderer = lua_touserdata(L, 1);
   lua_gc(L, LUA_GCSTOP);
-  loader_import(L, "renderer.boot");
+  loader_import(L, renderer->boot);
   lua_gc(L, LUA_GCRESTART);
   return 0;
 }
@@ -36,7 +40,7 @@ static int load_modules(lua_State *L) {
  * Protected. */
 static int connect_to_main(lua_State *L) {
   const Renderer *renderer = lua_touserdata(L, 1);
-  loader_import(L, "renderer.boot");
+  loader_import(L, renderer->boot);
   lua_getfield(L, -1, "start");
   lua_pushinteger(L, renderer->link_fd);
   lua_pushboolean(L, renderer->sandboxed && !(renderer->missing & SANDBOX_FILTER));
@@ -101,11 +105,36 @@ static bool open_loop(Renderer *renderer) {
   return true;
 }
 
+/* (renderer): nothing is left that the loop could wait for: idle(). Protected. */
+static int tell_idle(lua_State *L) {
+  const Renderer *renderer = lua_touserdata(L, 1);
+  loader_import(L, renderer->boot);
+  lua_getfield(L, -1, "idle");
+  lua_call(L, 0, 0);
+  return 0;
+}
+
+/* A spec that waits when nothing is left that could wake it must hear so. */
+static void run_loop(Renderer *renderer) {
+  loop_run(renderer->loop);
+  if (!renderer->works) return;
+  while (!renderer->loop->stopped && run_protected(renderer, tell_idle)) loop_run(renderer->loop);
+}
+
+static void ignore(int signal) { (void)signal; }
+
+/* A terminal's Ctrl-C is for main, which ends us in order. What a page or a spec starts inherits
+ * that a signal is ignored, but not what handles it: programs that specs start are to end. A write
+ * to a closed pipe is an error, not the end. */
+static void set_signals(const Renderer *renderer) {
+  signal(SIGINT, renderer->works ? ignore : SIG_IGN);
+  signal(SIGPIPE, renderer->works ? ignore : SIG_IGN);
+}
+
 static int run(Renderer *renderer) {
-  signal(SIGINT, SIG_IGN);  /* a terminal's Ctrl-C is for main, which ends us in order */
-  signal(SIGPIPE, SIG_IGN); /* a write of the page's to a closed pipe is an error, not the end */
+  set_signals(renderer);
   bool started = open_loop(renderer) && run_protected(renderer, connect_to_main);
-  if (started) loop_run(renderer->loop);
+  if (started) run_loop(renderer);
   return finish(renderer, started);
 }
 
@@ -120,13 +149,14 @@ static int run_zygote(Renderer *renderer, pid_t parent) {
 }
 
 /* What a command line asks for. */
-typedef enum Role { ROLE_OTHER, ROLE_RENDERER, ROLE_SANDBOXED, ROLE_ZYGOTE } Role;
+typedef enum Role { ROLE_OTHER, ROLE_RENDERER, ROLE_SANDBOXED, ROLE_ZYGOTE, ROLE_TEST_ZYGOTE } Role;
 
 static Role role_of(int argc, char *const *argv) {
   if (argc != 3) return ROLE_OTHER;
   if (strcmp(argv[1], "--lunette-renderer") == 0) return ROLE_RENDERER;
   if (strcmp(argv[1], "--lunette-sandboxed") == 0) return ROLE_SANDBOXED;
   if (strcmp(argv[1], "--lunette-zygote") == 0) return ROLE_ZYGOTE;
+  if (strcmp(argv[1], "--lunette-test-zygote") == 0) return ROLE_TEST_ZYGOTE;
   return ROLE_OTHER;
 }
 
@@ -135,8 +165,12 @@ int lunette_child_main(int argc, char *const *argv) {
   if (role == ROLE_OTHER) return -1;
   pid_t parent = (pid_t)atol(argv[2]);
   child_die_with_parent(parent);
-  Renderer renderer = {.link_fd = CHILD_LINK_FD, .sandboxed = role != ROLE_RENDERER};
+  bool works = role == ROLE_TEST_ZYGOTE;
+  Renderer renderer = {.boot = works ? "test.worker.boot" : "renderer.boot",
+                       .link_fd = CHILD_LINK_FD,
+                       .works = works,
+                       .sandboxed = role == ROLE_SANDBOXED || role == ROLE_ZYGOTE};
   if (!prepare(&renderer)) return finish(&renderer, false);
-  if (role == ROLE_ZYGOTE) return run_zygote(&renderer, parent);
+  if (works || role == ROLE_ZYGOTE) return run_zygote(&renderer, parent);
   return run(&renderer);
 }

@@ -301,6 +301,12 @@ static int l_drain(lua_State *L) {
   return 0;
 }
 
+/* ref(keep): whether it keeps the loop running, as it does once it is open. */
+static int l_ref(lua_State *L) {
+  link_ref(check_link(L), lua_toboolean(L, 2));
+  return 0;
+}
+
 /* fail(reason): the peer broke the protocol. Nothing more is read; on_end follows. */
 static int l_fail(lua_State *L) {
   Link *link = link_box_check(L)->link;
@@ -339,6 +345,7 @@ static const luaL_Reg methods[] = {
     {"is_full", l_is_full},
     {"sent", l_sent},
     {"drain", l_drain},
+    {"ref", l_ref},
     {"fail", l_fail},
     {"close", l_close},
     {NULL, NULL},

@@ -8,9 +8,11 @@
 #include "vm/entry.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,6 +126,44 @@ static int l_write(lua_State *L) {
   size_t size;
   const char *text = luaL_checklstring(L, 2, &size);
   return push_result(L, write_all((int)fd, text, size), NULL);
+}
+
+/* Makes the standard stream append to the file at `path` from now on. Returns a descriptor of that
+ * file which programs do not inherit, or a negative code. */
+static int redirect(int stream, const char *path) {
+  enum { FIRST = 64 }; /* specs may count on the low numbers, and close what they find there */
+  int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return -errno;
+  int kept = fcntl(fd, F_DUPFD_CLOEXEC, FIRST);
+  if (kept < 0 || dup2(fd, stream) < 0) kept = -errno;
+  close(fd);
+  return kept;
+}
+
+/* capture(fd, path): what goes to standard output (1) or error (2) is appended to the file from now
+ * on. Returns a descriptor of the file for captured(); or nil, message, name. */
+static int l_capture(lua_State *L) {
+  lua_Integer stream = luaL_checkinteger(L, 1);
+  luaL_argcheck(L, stream == STDOUT_FILENO || stream == STDERR_FILENO, 1, "1 or 2 expected");
+  const char *path = check_text(L, 2);
+  fflush(stream == STDOUT_FILENO ? stdout : stderr);
+  int fd = redirect((int)stream, path);
+  if (fd < 0) return push_failure(L, fd, path);
+  lua_pushinteger(L, fd);
+  return 1;
+}
+
+/* captured(out, err): how many bytes are in the files of these descriptors, all that was printed so
+ * far included. */
+static int l_captured(lua_State *L) {
+  fflush(stdout);
+  fflush(stderr);
+  for (int i = 1; i <= 2; i++) {
+    struct stat status = {0};
+    fstat((int)luaL_checkinteger(L, i), &status);
+    lua_pushinteger(L, (lua_Integer)status.st_size);
+  }
+  return 2;
 }
 
 /* is_terminal(fd) */
@@ -347,6 +387,8 @@ static int l_instance_acquire(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
+    {"capture", l_capture},
+    {"captured", l_captured},
     {"chdir", l_chdir},
     {"cpus", l_cpus},
     {"cwd", l_cwd},

@@ -522,6 +522,12 @@ void link_drain(Link *link, int timeout) {
   }
 }
 
+void link_ref(Link *link, bool keep) {
+  if (link->fd < 0) return;
+  if (keep) uv_ref((uv_handle_t *)&link->poll);
+  else uv_unref((uv_handle_t *)&link->poll);
+}
+
 static void release(Link *link) {
   buf_clear(&link->in);
   buf_clear(&link->out);

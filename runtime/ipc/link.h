@@ -138,6 +138,9 @@ bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset);
  * buffer. */
 void link_remove(Link *link, size_t offset, const Packet *packet);
 
+/* Whether the open link keeps the loop running, as it does at first. */
+void link_ref(Link *link, bool keep);
+
 /* Blocks until everything is written, the link ended or `timeout` milliseconds went by. */
 void link_drain(Link *link, int timeout);
 

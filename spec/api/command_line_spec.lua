@@ -17,6 +17,8 @@ local HELP = [[
 usage: lunette APP [arguments]      run an app: a Lua file, or a folder with main.lua
                                     or lunette.json (main, name, version)
        lunette -e CODE [arguments]  run a piece of Lua as the main script
+       lunette test [busted's options] [--jobs N|auto] [--shard I/N] [--timeout MS] [paths]
+                                    run busted specs; lunette test --help tells more
        lunette --help | --version
 ]]
 
@@ -130,7 +132,6 @@ describe("the exit status", function()
     ["no argument"] = { {}, "an app is missing" },
     ["an unknown option"] = { { "--frobnicate" }, "unknown option --frobnicate" },
     ["-e without code"] = { { "-e" }, "-e needs a piece of code" },
-    ["lunette test"] = { { "test", "x" }, "`lunette test` is not supported by this version" },
   } do
     it("is 2 for a wrong command line, and help on standard error: " .. what, function()
       local result = run({}, case[1])

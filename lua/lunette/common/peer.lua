@@ -410,6 +410,12 @@ function Peer:drain(ms)
   if not self._gone then self._link:drain(ms) end
 end
 
+--- Whether the link keeps the loop running, as it does at first.
+---@param keep boolean
+function Peer:ref(keep)
+  if not self._gone then self._link:ref(keep) end
+end
+
 --- Sets the codec of the app's messages, and limits in bytes.
 ---@param options {codec: string?, limits: table?}
 function Peer:configure(options)

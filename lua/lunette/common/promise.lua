@@ -17,6 +17,7 @@ local add_reaction, remove_reaction = core.react, core.unreact
 local fields, is_promise = core.fields, core.is
 local catch, take_traceback = task.catch, task.take_traceback
 local start, enqueue = task.start, task.enqueue
+local running = coroutine.running
 local traceback = debug.traceback
 local unpack = table.unpack
 
@@ -211,8 +212,18 @@ function Promise:finally(fn)
   return child
 end
 
+-- What a coroutine that was woken without an outcome raises, if not an AbortError.
+local interruptions = setmetatable({}, { __mode = "k" })
+
+local function raise_abort()
+  local co = running()
+  local interruption = interruptions[co]
+  interruptions[co] = nil
+  error(interruption and interruption.reason or errors.AbortError(), 0)
+end
+
 core.set_class(Promise, task.AWAITS, {
-  raise_abort = function() error(errors.AbortError(), 0) end,
+  raise_abort = raise_abort,
   raise_self = function(method) arguments.check_self("Promise:" .. method, nil, Promise, 3) end,
 })
 
@@ -257,6 +268,15 @@ function Promise:timeout(ms)
   end)
   add_reaction(self, end_timeout, child, self)
   return child
+end
+
+-- Makes the coroutine's await raise `reason`; what it awaits goes on. False when it awaits nothing.
+local function interrupt(co, reason)
+  local awaited = core_task.awaited(co)
+  local wait = awaited and remove_reaction(awaited, core_task.wake, co)
+  if not wait then return false end
+  interruptions[co] = { reason = reason }
+  return core_task.wake(co, wait)
 end
 
 -- Makes the task of an async function raise AbortError from now on. What it awaits is cancelled
@@ -354,6 +374,7 @@ local M = { Promise = Promise, pending = new_pending, fulfil = fulfil, resolve =
 M.reject, M.conclude, M.is = reject, conclude, is_promise
 M.values, M.add_reaction, M.remove_reaction = values, add_reaction, remove_reaction
 
+M.interrupt = interrupt
 M.on_cancel, M.handle, M.question = core.set_on_cancel, core.handle, core.question
 
 --- Where the promise was rejected, if that is known.

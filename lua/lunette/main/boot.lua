@@ -100,10 +100,22 @@ local function watch_signals()
   end
 end
 
+-- The runtime's own commands, by name.
+local COMMANDS <const> = { test = "test.command" }
+
+-- The executable was given neither an app nor code: what its command line begins with is a command.
+local function run_command(options)
+  app_info.argv = options.argv
+  import(COMMANDS[options.argv[1]]).start(options.argv)
+  return true
+end
+
 --- Runs the app. `options`: argv (0 the executable, 1 the app), app or code, files (path to text),
 --- embedded (whether the process is somebody else's), executable (of renderers). Returns nil and a
 --- message when there is no such app; embedded, also when its script fails.
 function M.run(options)
+  local is_command = not (options.embedded or options.app or options.code)
+  if is_command then return run_command(options) end
   app_info.argv = options.argv
   executable.choose(options.executable)
   local ok, no_app = find_app(options)

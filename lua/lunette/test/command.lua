@@ -1,0 +1,122 @@
+--- `lunette test`: runs busted's own runner in this process, the controller. It finds the files,
+--- chooses the output handler and reports; what runs the specs, in workers, is suite.lua.
+local import = ...
+local busted_modules = import "test.busted_modules"
+local core_os = import "core.os"
+local coroutines = import "common.coroutines"
+local help = import "test.help"
+local loop = import "core.loop"
+local own_require = import "common.require"
+local process = import "common.process"
+local settings = import "test.settings"
+local suite = import "test.suite"
+local task = import "common.task"
+local workplace = import "test.workplace"
+
+local FAILED <const>, USAGE <const> = 1, 2
+
+local swap = busted_modules.swap
+local M = {}
+
+local function set_globals(argv, rest)
+  process.setup({ type = "browser", sandboxed = false, argv = argv }, true)
+  coroutines.install()
+  own_require.install(_G)
+  package.preload.lunette = function()
+    return import "common.public"
+  end
+  arg = table.move(rest, 1, #rest, 2, { "--ignore-lua", [0] = "busted" })
+  local raw_exit = os.exit
+  os.exit = function(code) -- a handler's
+    workplace.remove()
+    raw_exit(code)
+  end
+end
+
+-- What workers do is not done here too: specs' surroundings, the helper, coverage.
+local function strip(options)
+  options.coverage, options.helper, options.e = false, nil, {}
+end
+
+local function parse_as_controller(run, real, ...)
+  local cli = real(...)
+  local parse = cli.parse
+  function cli:parse(args)
+    local options, err = parse(self, args)
+    if not options then return nil, err end
+    if options.lua and run.names_lua then help.warn_of_lua() end
+    run.settings, err = settings.complete(run.own, options)
+    if not run.settings then return nil, "busted: error: " .. err end
+    strip(options)
+    return options
+  end
+  return cli
+end
+
+local function swap_modules(run)
+  swap("busted.modules.cli", function(...)
+    return parse_as_controller(run, ...)
+  end)
+  swap("busted.modules.test_file_loader", function(real, core, loaders)
+    local load_files, _, list_files = real(core, loaders)
+    return suite.file_loader(run, core, load_files, list_files)
+  end)
+  swap("busted.execute", function(_, core)
+    return function(runs, options)
+      run.has_begun = true
+      suite.execute(run, core, runs, options)
+    end
+  end)
+end
+
+-- The exit status of a run of busted's runner.
+local function status_of(run, ok, err)
+  if run.status then return run.status end
+  if ok then return 0 end
+  if not busted_modules.is_exit(err) then
+    core_os.write(2, ("busted: error: %s\n%s\n"):format(err, task.take_traceback()))
+    return FAILED
+  end
+  if err.code == 0 then return 0 end
+  return run.has_begun and FAILED or USAGE
+end
+
+local function run_busted(run)
+  swap_modules(run)
+  local runner = require "busted.runner"
+  runner { standalone = false }
+end
+
+local function finish(status)
+  io.stdout:flush()
+  workplace.remove()
+  process.exit_code = status
+  loop.stop()
+end
+
+local function fail(status, text)
+  core_os.write(2, text .. "\n")
+  return status
+end
+
+local function run_command(argv)
+  local own, rest = settings.take(argv)
+  if not own then return fail(USAGE, "busted: error: " .. rest) end
+  set_globals(argv, rest)
+  suite.prepare(own)
+  local ok, err = busted_modules.load()
+  if not ok then return fail(FAILED, "lunette test: there is no busted here: " .. err) end
+  if help.is_wanted(rest) then return help.print() end
+  local run = { own = own, worker_arguments = arg, names_lua = help.names_lua(rest) }
+  return status_of(run, xpcall(run_busted, task.catch, run))
+end
+
+--- Starts the command. `argv`: 0 the executable, 1 "test", its arguments.
+---@param argv table
+function M.start(argv)
+  task.start(function()
+    finish(run_command(argv))
+  end)
+end
+
+return M

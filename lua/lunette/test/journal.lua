@@ -1,0 +1,50 @@
+--- What a worker told of one file, in order: written as it comes, read, by whoever reports, as far
+--- as it is there.
+local import = ...
+local promises = import "common.promise"
+
+---@class Journal
+---@field host Host? whose worker runs the file
+---@field is_complete boolean
+local Journal = {}
+Journal.__index = Journal
+
+---@return Journal
+function Journal.new()
+  return setmetatable({ is_complete = false, _entries = {}, _first = 1, _last = 0 }, Journal)
+end
+
+local function wake(self)
+  local waiter = self._waiter
+  self._waiter = nil
+  if waiter then promises.fulfil(waiter) end
+end
+
+---@param entry table
+function Journal:append(entry)
+  self._last = self._last + 1
+  self._entries[self._last] = entry
+  wake(self)
+end
+
+--- Nothing more comes.
+function Journal:complete()
+  self.is_complete = true
+  wake(self)
+end
+
+--- Awaits the next entry; nil at the end.
+---@return table?
+function Journal:next()
+  while self._first > self._last do
+    if self.is_complete then return nil end
+    self._waiter = promises.pending()
+    self._waiter:await()
+  end
+  local entry = self._entries[self._first]
+  self._entries[self._first] = nil
+  self._first = self._first + 1
+  return entry
+end
+
+return Journal

@@ -1,0 +1,183 @@
+--- Runs units of files, each in a worker of its own, a number of them at a time; each unit's worker
+--- tells of its files into their journals.
+local import = ...
+local Host = import "test.host"
+local Journal = import "test.journal"
+local promises = import "common.promise"
+local workplace = import "test.workplace"
+
+---@class PoolOptions
+---@field units table[] lists of {index, name}, in the order in which to begin them
+---@field slots integer how many run at a time
+---@field describe fun(unit, host: Host, slot: integer): table what a worker is told
+---@class Pool
+---@field journals table<integer, Journal> by the index of the file
+---@field hosts Host[] in the order of their start
+local Pool = {}
+Pool.__index = Pool
+
+local start_unit
+
+local function next_unit(self, slot)
+  local unit = table.remove(self._units, 1)
+  if unit and not self.is_stopped then start_unit(self, slot, unit) end
+end
+
+local function notify(self)
+  local waiters = self._waiters
+  self._waiters = {}
+  for _, waiter in ipairs(waiters) do
+    promises.fulfil(waiter)
+  end
+end
+
+-- By mark: what an entry tells of the worker itself.
+local MARKS <const> = {
+  loaded = function(self, host, entry)
+    host.loaded = entry
+    notify(self)
+  end,
+  begin = function(self, host, entry)
+    host.current = self.journals[entry.file]
+    host.current.host = host
+    host.begun = host.begun + 1
+    host.current:append(entry)
+  end,
+  done = function(_, host, entry)
+    host.current:append(entry)
+    host.current:complete()
+    host.current = nil
+  end,
+  ["gave-up"] = function(self, host, entry)
+    host.gave_up = entry
+    self:stop()
+  end,
+}
+
+-- What comes of the files that a worker will not run any more.
+local function complete_rest(self, host)
+  for index = host.begun + 1, #host.unit do
+    self.journals[host.unit[index].index]:complete()
+  end
+end
+
+function MARKS.ended(self, host, entry)
+  host.ended = entry
+  complete_rest(self, host)
+  next_unit(self, host.slot)
+end
+
+local function on_entry(self, host, entry)
+  if entry.limit then return host:set_limit(entry.limit) end
+  if entry.exiting then host.exiting = entry.exiting end
+  local act = MARKS[entry.mark]
+  if act then return act(self, host, entry) end
+  if not entry.channel then return end
+  if host.current then return host.current:append(entry) end
+  table.insert(host.begun == 0 and host.before or host.after, entry)
+end
+
+-- Its current file, or the first, when it did not get so far, is what it died of. What it did not
+-- come to is for another worker.
+local function on_death(self, host)
+  local journal = host.current
+  if not journal then
+    host.begun = host.begun + 1
+    journal = host.unit[host.begun] and self.journals[host.unit[host.begun].index]
+  end
+  if journal then
+    journal.host = host
+    journal:append { death = true }
+    journal:complete()
+  end
+  local rest = table.move(host.unit, host.begun + 1, #host.unit, 1, {})
+  if #rest > 0 then table.insert(self._units, 1, rest) end
+  next_unit(self, host.slot)
+end
+
+local function on_gone(self, host)
+  self._alive = self._alive - 1
+  if host.unit and not host.ended and not host.gave_up and not self.is_stopped then
+    on_death(self, host)
+  end
+  notify(self)
+end
+
+local function start_host(self, slot)
+  self._count = self._count + 1
+  local host = assert(Host.start(self._count, {
+    on_entry = function(...) on_entry(self, ...) end,
+    on_gone = function(...) on_gone(self, ...) end,
+  }))
+  self._alive = self._alive + 1
+  host.slot, host.begun, host.before, host.after = slot, 0, {}, {}
+  return host
+end
+
+function start_unit(self, slot, unit)
+  local host = self._spares[slot] or start_host(self, slot)
+  self._spares[slot] = nil
+  host.unit = unit
+  table.insert(self.hosts, host)
+  host:run(self._describe(unit, host, slot))
+  if #self._units > 0 then self._spares[slot] = start_host(self, slot) end
+end
+
+--- Begins the units.
+---@param options PoolOptions
+---@return Pool
+function Pool.start(options)
+  local self = setmetatable({
+    journals = {},
+    hosts = {},
+    is_stopped = false,
+    _units = options.units,
+    _describe = options.describe,
+    _spares = {},
+    _waiters = {},
+    _alive = 0,
+    _count = 0,
+  }, Pool)
+  for _, unit in ipairs(options.units) do
+    for _, file in ipairs(unit) do
+      self.journals[file.index] = Journal.new()
+    end
+  end
+  for slot = 0, math.min(options.slots, #options.units) - 1 do
+    next_unit(self, slot)
+  end
+  return self
+end
+
+--- Awaits that something happens to the workers: one has loaded, or gone.
+function Pool:wait()
+  local promise = promises.pending()
+  table.insert(self._waiters, promise)
+  promise:await()
+end
+
+--- Begins nothing more, and ends what runs.
+function Pool:stop()
+  if self.is_stopped then return end
+  self.is_stopped = true
+  for _, host in ipairs(self.hosts) do
+    host:kill()
+  end
+  for _, journal in pairs(self.journals) do
+    if not journal.is_complete then journal:complete() end
+  end
+  notify(self)
+end
+
+--- Awaits the end of all workers.
+function Pool:finish()
+  for _, host in pairs(self._spares) do
+    host:kill()
+  end
+  while self._alive > 0 do
+    self:wait()
+  end
+  workplace.remove()
+end
+
+return Pool

@@ -1,0 +1,53 @@
+--- Boot of a worker of `lunette test`: a process that has busted loaded, is told over its link
+--- which spec files to run, runs them and ends.
+local import = ...
+local Peer = import "common.peer"
+local busted_modules = import "test.busted_modules"
+local coroutines = import "common.coroutines"
+local loop = import "core.loop"
+local own_require = import "common.require"
+local process = import "common.process"
+local session = import "test.worker.session"
+
+local M = {}
+
+-- The owner of the peer.
+local worker = { _routes = { handlers = {}, listeners = {} } }
+local peer = Peer.new("peer", worker, "the controller")
+
+-- All that can be done before it is known what to run: it is done once, and each worker is a copy.
+local is_loaded, load_error
+coroutines.install()
+own_require.install(_G)
+import "common.public"
+is_loaded, load_error = busted_modules.load()
+
+-- The controller wants nothing more, or is gone.
+function worker:on_gone(fault)
+  peer:close(fault or "the controller has gone")
+  loop.stop()
+end
+
+function worker:on_boot(options)
+  process.setup({ type = "utility", sandboxed = false, argv = options.argv }, true)
+end
+
+worker.internal = {
+  run = function(_, options)
+    assert(is_loaded, load_error)
+    session.run(peer, options)
+  end,
+}
+
+--- Connects to the controller.
+---@param link_fd integer
+function M.start(link_fd)
+  peer:greet(link_fd)
+end
+
+--- Nothing is left that the loop could wait for.
+function M.idle()
+  session.on_idle()
+end
+
+return M

@@ -1,0 +1,53 @@
+--- The run's own temporary folder: what the specs print is kept there, and their temporary files.
+local import = ...
+local core_os = import "core.os"
+
+local M = {}
+
+local folder
+local PRIVATE <const> = 448 -- rwx------
+
+--- A path in the folder, which is made when it is first asked for.
+---@param name string
+---@return string
+function M.path(name)
+  local uv = import "core.luv"
+  if not folder then
+    local template = assert(core_os.tmpdir()) .. "/lunette-test-XXXXXX"
+    folder = assert(uv.fs_mkdtemp(template))
+  end
+  return folder .. "/" .. name
+end
+
+--- Makes a folder in it.
+---@param name string
+---@return string
+function M.make_folder(name)
+  local path = M.path(name)
+  assert(import("core.luv").fs_mkdir(path, PRIVATE))
+  return path
+end
+
+-- Leaves what cannot be removed.
+local function remove(uv, path)
+  local request = uv.fs_scandir(path)
+  for name, kind in function() return uv.fs_scandir_next(request) end do
+    local inner = path .. "/" .. name
+    if kind == "directory" then remove(uv, inner) else uv.fs_unlink(inner) end
+  end
+  uv.fs_rmdir(path)
+end
+
+--- Removes the folder with all that is in it.
+function M.remove()
+  if folder then remove(import "core.luv", folder) end
+  folder = nil
+end
+
+--- Removes a folder that make_folder made.
+---@param path string
+function M.remove_folder(path)
+  remove(import "core.luv", path)
+end
+
+return M
