@@ -25,7 +25,7 @@ MODE         := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): say release, debug
                 $(if $(LTO),-flto=auto)
 
 INCLUDES = -std=c11 -D_GNU_SOURCE $(SANITIZED) -Iruntime $(DEPS_CPPFLAGS) $(CPPFLAGS)
-COMPILE  = $(CC) $(INCLUDES) $(WARNINGS) -fvisibility=hidden -fPIE -pthread $(MODE) $(CFLAGS)
+COMPILE  = $(CC) $(INCLUDES) $(WARNINGS) -fvisibility=hidden -fPIC -pthread $(MODE) $(CFLAGS)
 LINK     = $(CC) -pie -Wl,-z,relro,-z,now -pthread $(MODE) $(DEPS_LDFLAGS) $(CFLAGS) $(LDFLAGS)
 LIBS     = $(DEPS_LDLIBS) $(LDLIBS)
 BENCH_LDLIBS ?= -llua5.4 -luv
@@ -46,6 +46,13 @@ MAIN    := $(OUT)/runtime/main.o
 PARTS   := $(filter-out $(MAIN),$(OBJECTS)) $(OUT)/vendor/checks.o $(OUT)/embedded.o \
            $(OUT)/filter.o
 
+# What embeds Lunette is linked with these; a sanitizer belongs to a whole program, not to a library.
+LIB      := $(OUT)/lib
+VERSION   = $(shell sed -n 's/.define LUNETTE_VERSION "\(.*\)"/\1/p' runtime/lunette.h)
+SONAME   := liblunette.so.0
+LIBRARY  := $(if $(SANITIZED),,$(addprefix $(LIB)/,liblunette.a $(SONAME) lunette_lua.h))
+ARCHIVES := $(addprefix $(LIB)/,$(DEPS_ARCHIVES))
+
 # Looked for only by the targets that check them.
 C_FILES   = $(shell find runtime spec tools vendor bench apps -name '*.[ch]')
 LUA_FILES = $(wildcard lua apps bench spec tools)
@@ -61,7 +68,7 @@ SOAK    := $(OUT)/spec/soak/clock.so
 .SECONDARY:
 .SUFFIXES:
 
-all: $(OUT)/lunette $(OUT)/engine-minimal ## build build/$(BUILD)/lunette
+all: $(OUT)/lunette $(LIBRARY) $(OUT)/engine-minimal ## build build/$(BUILD)/lunette and the library
 
 run: all ## build it and search this tree with it; ARGS="FOLDER WORD" searches another
 	$(OUT)/lunette apps/search $(or $(ARGS),. lunette)
@@ -96,10 +103,15 @@ format: build/test-packages ## lay out the C files
 tidy: build/packages ## run clang-tidy, where it is installed, over the C files
 	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- $(INCLUDES)
 
-install: all ## copy the program to $(DESTDIR)$(PREFIX)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/lunette
+install: all ## copy the program and the library to $(DESTDIR)$(PREFIX)
+	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig lib/cmake/lunette share/doc/lunette)
 	install -m 755 $(OUT)/lunette $(DESTDIR)$(PREFIX)/bin
-	install -m 644 LICENSE vendor/NOTICE $(DESTDIR)$(PREFIX)/share/doc/lunette
+	install -m 644 LICENSE vendor/NOTICE docs/embedding.md $(DESTDIR)$(PREFIX)/share/doc/lunette
+	install -m 644 runtime/lunette.h $(LIB)/lunette_lua.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 $(LIB)/liblunette.a $(LIB)/$(SONAME) $(DESTDIR)$(PREFIX)/lib
+	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/liblunette.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' vendor/lunette.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/lunette.pc
+	install -m 644 vendor/lunette-config.cmake $(DESTDIR)$(PREFIX)/lib/cmake/lunette
 
 clean: ## delete build/
 	rm -rf build
@@ -147,6 +159,42 @@ $(OUT)/liblunette.a: $(PARTS) $(OUT)/files
 
 $(OUT)/lunette: $(MAIN) $(OUT)/liblunette.a vendor/exports
 	$(link)
+
+# The library: all of it, with the archives, as one object whose only global names are lunette_*.
+# Lua's functions are among them, as lunette_lua_*: a program may have another Lua.
+# Debian's archives are made for executables. All that keeps them out of a shared library are five
+# variables of libc; vendor/pic.c has others in their place (and says why).
+PIC_NAMES := $(foreach name,stdin stdout stderr environ in6addr_any execvp, \
+               --redefine-sym $(name)=pic_$(name))
+
+$(ARCHIVES): $(LIB)/%.a: | build/packages
+	@mkdir -p $(@D)
+	$(Q)objcopy $(PIC_NAMES) $(if $(findstring luv,$@),--redefine-sym uv_os_environ=pic_uv_os_environ \
+	  --redefine-sym uv_spawn=pic_uv_spawn) $$($(CC) -print-file-name=$*.a) $@
+
+$(LIB)/lua-names: $(LIB)/$(firstword $(DEPS_ARCHIVES))
+	$(Q)nm -g --defined-only $< | sed -n 's/.* T \(luaL\{0,1\}_.*\)/\1 lunette_\1/p' | sort >$@
+
+$(LIB)/whole.o: $(PARTS) $(OUT)/vendor/pic.o $(ARCHIVES)
+	$(call say,LD,$@)
+	$(Q)$(CC) -r -nostdlib $(MODE) $(if $(LTO),-flinker-output=nolto-rel) -o $@ $(filter %.o,$^) \
+	  -Wl,--whole-archive $(firstword $(ARCHIVES)) -Wl,--no-whole-archive $(wordlist 2,9,$(ARCHIVES))
+
+$(LIB)/lunette.o: $(LIB)/whole.o $(LIB)/lua-names
+	$(Q)objcopy --redefine-syms=$(LIB)/lua-names --wildcard --keep-global-symbol='lunette_*' $< $@
+
+$(LIB)/liblunette.a: $(LIB)/lunette.o
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $<
+
+$(LIB)/$(SONAME): $(LIB)/lunette.o vendor/lib-exports
+	$(call say,LD,$@)
+	$(Q)$(CC) -shared -pthread $(MODE) -Wl,-soname,$(SONAME) -Wl,--version-script=vendor/lib-exports \
+	  -Wl,-Bsymbolic,-z,relro,-z,now,-z,defs $(LDFLAGS) -o $@ $< -lm -ldl
+	$(Q)ln -sf $(SONAME) $(LIB)/liblunette.so
+
+$(LIB)/lunette_lua.h: $(LIB)/lua-names vendor/lunette_lua.h.in
+	$(Q)sed 's/^/#define /' $< | sed -e '/@NAMES@/{r /dev/stdin' -e 'd;}' vendor/lunette_lua.h.in >$@
 
 # A program that hosts an app, as its author would compile it.
 $(OUT)/engine-minimal: $(OUT)/apps/engine-minimal/main.o $(OUT)/liblunette.a

@@ -193,8 +193,8 @@ typedef struct LunetteOptions {
 
   /* The executable that renderers are started from, by an absolute path. NULL: with
    * LUNETTE_CALLS_CHILD_MAIN or LUNETTE_STANDALONE this program's own; else `lunette` in the folder
-   * of the library, in ../bin beside that, where `make install` has put it, or in PATH. Not needed
-   * by pages that are threads. */
+   * of the library, in ../bin beside that, where `make install` puts it, or in PATH. Not needed by
+   * pages that are threads. */
   const char *executable;
 
   LunetteLog log;           /* NULL: lines come as LUNETTE_EVENT_LOG */

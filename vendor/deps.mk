@@ -13,4 +13,6 @@ DEPS_CPPFLAGS ?= -isystem /usr/include/lua5.4
 DEPS_LDFLAGS  ?= -Wl,--dynamic-list=vendor/exports
 DEPS_LDLIBS   ?= -Wl,--whole-archive -l:liblua5.4.a -Wl,--no-whole-archive \
                  -l:liblua5.4-luv.a -l:liblua5.4-cjson.a -l:libuv_a.a -ldl -lm
+# The same archives, for the library.
+DEPS_ARCHIVES ?= liblua5.4.a liblua5.4-luv.a liblua5.4-cjson.a libuv_a.a
 SECCOMP_LDLIBS ?= -lseccomp

@@ -9,10 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef LUNETTE_PREFIX
-#define LUNETTE_PREFIX "/usr/local"
-#endif
-
 /* FOLDER/REST as a new string, if that can be run; else NULL. `size` is the folder's. */
 static char *try_path(const char *folder, size_t size, const char *rest) {
   char *path = NULL;
@@ -62,7 +58,6 @@ int helper_find(const LunetteOptions *options, char **path) {
   }
   if (options->flags & (LUNETTE_CALLS_CHILD_MAIN | LUNETTE_STANDALONE)) return LUNETTE_OK;
   *path = near_library();
-  if (!*path) *path = try_path(LUNETTE_PREFIX, strlen(LUNETTE_PREFIX), "bin/lunette");
   if (!*path) *path = in_search_path();
   if (!*path) *path = strdup("lunette"); /* it is not there, as its start will tell */
   return *path ? LUNETTE_OK : LUNETTE_NO_MEMORY;

@@ -1,0 +1,83 @@
+local app = require "spec.support.app"
+local command = require "spec.support.command"
+local uv = require("lunette").uv
+
+local tree = uv.cwd()
+local build = app.executable:match "/build/([^/]+)/lunette$"
+local SAID <const> = "page 1: moved to 5\npage 1: moved to 3\nthe creature stands at 7\n"
+
+-- A sanitizer belongs to a whole program: those builds have no library.
+local has_library = build == "release" or build == "debug"
+
+describe("an installed library", has_library and function()
+  local prefix, folder
+
+  setup(function()
+    prefix, folder = app.folder {}, app.folder {}
+    local install = "make --no-print-directory BUILD=%s PREFIX=%s install"
+    command.run(install:format(build, prefix))
+    command.run(("cp -r %s/apps/engine-minimal/. %s"):format(tree, folder))
+  end)
+
+  teardown(function()
+    app.remove(prefix)
+    app.remove(folder)
+  end)
+
+  local function run_example(path)
+    local result = app.spawn(path, { folder }, { cwd = "/" }).wait()
+    assert.same({ SAID, "", 0 }, { result.stdout, result.stderr, result.status })
+  end
+
+  local function build_and_run(path, text)
+    command.run(text:gsub("@PREFIX@", prefix), { cwd = folder })
+    run_example(folder .. "/" .. path)
+  end
+
+  it("is found by pkg-config", function()
+    local flags = "$(PKG_CONFIG_PATH=@PREFIX@/lib/pkgconfig pkg-config --cflags --libs lunette)"
+    build_and_run("by-pkg-config", "cc main.c -o by-pkg-config -Wl,-rpath,@PREFIX@/lib " .. flags)
+  end)
+
+  it("is used by a makefile, shared and static", function()
+    build_and_run("engine-minimal", "make -s LUNETTE=@PREFIX@ engine-minimal")
+    build_and_run("engine-minimal-static", "make -s LUNETTE=@PREFIX@ engine-minimal-static")
+  end)
+
+  it("is found by CMake", function()
+    if not command.exists "cmake" then return pending "no cmake" end
+    local configure = "cmake -B by-cmake -DCMAKE_PREFIX_PATH=@PREFIX@ -DCMAKE_BUILD_TYPE=Release"
+    build_and_run("by-cmake/engine-minimal", configure .. " && cmake --build by-cmake")
+  end)
+
+  it("has a header that C99 and C++17 take without a warning", function()
+    for _, compiler in ipairs { "cc -std=c99 -x c", "c++ -std=c++17 -x c++", "cc -std=c11 -x c" } do
+      local text = "echo '#include <lunette.h>' | %s -Wall -Wextra -pedantic -Werror "
+        .. "-I%s/include -fsyntax-only -"
+      command.run(text:format(compiler, prefix))
+    end
+  end)
+
+  it("shows nothing but its own names", function()
+    local list = "nm -D --defined-only %s/lib/liblunette.so; nm -g --defined-only %s/lib/liblunette.a"
+    local names = command.run(list:format(prefix, prefix))
+    local count = 0
+    for name in names:gmatch "%x+ %a ([^\n]+)" do
+      assert.matches("^lunette_", name)
+      count = count + 1
+    end
+    assert.is_true(count > 100)
+  end)
+
+  it("can be moved, and staged by DESTDIR", function()
+    local stage = app.folder {}
+    local install = "make --no-print-directory BUILD=%s DESTDIR=%s PREFIX=/opt/lunette install"
+    command.run(install:format(build, stage))
+    local said = command.run(("%s/opt/lunette/bin/lunette --version"):format(stage))
+    assert.matches("^Lunette %d", said)
+    local text = command.run(("cat %s/opt/lunette/lib/pkgconfig/lunette.pc"):format(stage))
+    assert.matches("prefix=/opt/lunette\n", text)
+    assert.matches("\nVersion: " .. said:match "%d[%d.]+" .. "\n", text)
+    app.remove(stage)
+  end)
+end or function() end)
