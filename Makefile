@@ -73,7 +73,7 @@ all: $(OUT)/lunette $(LIBRARY) $(OUT)/engine-minimal ## build build/$(BUILD)/lun
 run: all ## build it and search this tree with it; ARGS="FOLDER WORD" searches another
 	$(OUT)/lunette apps/search $(or $(ARGS),. lunette)
 
-test: all $(C_TESTS) $(FUZZ) $(SOAK) build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
+test: all $(C_TESTS) $(FUZZ) $(SOAK) $(OUT)/spec/embed/program build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
 	@LINT='$(MAKE) --no-print-directory lint' tools/test.sh $(OUT) '$(ARGS)' $(C_TESTS) $(FUZZ)
 
 bench: all $(BENCHES) ## measure against bare C, luv + cjson and Node; QUICK=1 is a smoke run
@@ -202,6 +202,12 @@ $(OUT)/engine-minimal: $(OUT)/apps/engine-minimal/main.o $(OUT)/liblunette.a
 
 $(filter-out %/test_alloc,$(C_TESTS)): $(OUT)/%: $(OUT)/%.o $(OUT)/liblunette.a
 	$(link)
+
+# A program that knows nothing of Lunette but its header.
+$(OUT)/spec/embed/program: spec/embed/program.c runtime/lunette.h
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(filter-out -fsanitize=%,$(MODE)) -std=gnu11 -Wall -Wextra -Iruntime $(CFLAGS) -o $@ $< -ldl
 
 # What this test makes fail are the runtime's allocations, not those of the libraries.
 $(OUT)/spec/c/test_alloc: $(OUT)/%: $(OUT)/%.o $(OUT)/spec/c/failing.a

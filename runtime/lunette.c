@@ -252,6 +252,8 @@ static void start_relaunches(char ***relaunch) {
 }
 
 void host_free(LunetteHost *host) {
+  host->close_wanted = false;
+  if (host->posts.fd >= 0) posts_stop(&host->posts);
   state_free(host->state);
   loop_free(host->loop);
   if (host->posts.fd >= 0) posts_close(&host->posts);

@@ -103,10 +103,12 @@ enum {
   LUNETTE_EVENT_REPLY = 4,
   /* A page has loaded: its script has returned, or awaits for the first time. */
   LUNETTE_EVENT_PAGE_LOADED = 5,
-  /* A page is missing or does not compile; `text` says why. */
+  /* A page is missing or does not compile; `text` says why, and `status` is Chromium's number of
+   * it, -6 for a file that is not there. */
   LUNETTE_EVENT_PAGE_FAILED = 6,
   /* A page's renderer has ended without being asked to: `text` is "crashed", "killed", "oom",
-   * "abnormal-exit", "clean-exit" or "launch-failed". lunette_page_reload starts another. */
+   * "abnormal-exit", "clean-exit" or "launch-failed", `status` its exit code or signal.
+   * lunette_page_reload starts another. */
   LUNETTE_EVENT_PAGE_GONE = 7,
   /* A page has not answered for as long as its unresponsiveTimeout; or answers again. */
   LUNETTE_EVENT_PAGE_UNRESPONSIVE = 8,

@@ -51,6 +51,7 @@ int posts_open(Posts *posts, uv_loop_t *loop, void (*on_post)(void *data, const 
   }
   if (error < 0) {
     close(posts->fd);
+    posts->fd = -1;
     return error;
   }
   posts->watcher.data = posts;
@@ -95,6 +96,11 @@ void posts_end(Posts *posts) {
 void posts_hold(Posts *posts, bool hold) {
   if (hold) uv_ref((uv_handle_t *)&posts->watcher);
   else uv_unref((uv_handle_t *)&posts->watcher);
+}
+
+void posts_stop(Posts *posts) {
+  posts_end(posts);
+  uv_poll_stop(&posts->watcher);
 }
 
 void posts_close(Posts *posts) {

@@ -40,5 +40,8 @@ void posts_end(Posts *posts);
 /* Whether it keeps the loop alive. */
 void posts_hold(Posts *posts, bool hold);
 
-/* Frees what waits and closes the descriptor; the watcher is closed with the loop. */
+/* Nothing more is told. */
+void posts_stop(Posts *posts);
+
+/* Frees what waits and closes the descriptor, once the loop has gone, and the watcher with it. */
 void posts_close(Posts *posts);

@@ -35,6 +35,7 @@ describe("an installed library", has_library and function()
   end
 
   it("is found by pkg-config", function()
+    if not command.exists "pkg-config" then return pending "no pkg-config" end
     local flags = "$(PKG_CONFIG_PATH=@PREFIX@/lib/pkgconfig pkg-config --cflags --libs lunette)"
     build_and_run("by-pkg-config", "cc main.c -o by-pkg-config -Wl,-rpath,@PREFIX@/lib " .. flags)
   end)
@@ -51,7 +52,9 @@ describe("an installed library", has_library and function()
   end)
 
   it("has a header that C99 and C++17 take without a warning", function()
-    for _, compiler in ipairs { "cc -std=c99 -x c", "c++ -std=c++17 -x c++", "cc -std=c11 -x c" } do
+    local compilers = { "cc -std=c99 -x c", "cc -std=c11 -x c" }
+    if command.exists "c++" then compilers[3] = "c++ -std=c++17 -x c++" end
+    for _, compiler in ipairs(compilers) do
       local text = "echo '#include <lunette.h>' | %s -Wall -Wextra -pedantic -Werror "
         .. "-I%s/include -fsyntax-only -"
       command.run(text:format(compiler, prefix))
@@ -59,8 +62,8 @@ describe("an installed library", has_library and function()
   end)
 
   it("shows nothing but its own names", function()
-    local list = "nm -D --defined-only %s/lib/liblunette.so; nm -g --defined-only %s/lib/liblunette.a"
-    local names = command.run(list:format(prefix, prefix))
+    local list = "cd %s/lib && nm -D --defined-only liblunette.so && nm -g --defined-only *.a"
+    local names = command.run(list:format(prefix))
     local count = 0
     for name in names:gmatch "%x+ %a ([^\n]+)" do
       assert.matches("^lunette_", name)

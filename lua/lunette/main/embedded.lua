@@ -1,6 +1,7 @@
 --- What the main state of an app inside another program does not do to that: end it, write on its
 --- standard streams, move it to another folder, take its signals, load C modules into it.
 local import = ...
+local app = import "main.app"
 local arguments = import "common.arguments"
 local core_host = import "core.host"
 local core_state = import "core.state"
@@ -62,7 +63,7 @@ function M.install()
   process.is_embedded = true
   os.exit, os.setlocale, print = exit, ask_locale, print_to_log
   process.process.chdir = refuse "process.chdir"
-  lifecycle.app.relaunch = refuse "app.relaunch"
+  app.relaunch = refuse "app.relaunch"
   lifecycle.ends_with_windows = false
   refuse_c_modules()
   for _, name in ipairs(UV_REFUSED) do uv_refusals[name] = REASON end

@@ -31,7 +31,7 @@ end
 -- The JSON array of the values; raises when there is none.
 local function encode(what, ...)
   local text, reason = json.encode_list(what, ...)
-  if not text then error(("not in JSON: %s"):format(reason), 0) end
+  if not text then error(reason, 0) end
   return text
 end
 
@@ -237,8 +237,8 @@ local function watch_page(_, contents)
   contents:on("did-finish-load", function()
     tell(core_host.PAGE_LOADED)
   end)
-  contents:on("did-fail-load", function(_, _, description)
-    tell(core_host.PAGE_FAILED, description)
+  contents:on("did-fail-load", function(_, code, description)
+    tell(core_host.PAGE_FAILED, description, code)
   end)
   contents:on("render-process-gone", function(_, details)
     tell(core_host.PAGE_GONE, details.reason, details.exitCode)
