@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * A link: one ordered duplex connection between two states, carrying packets.
  *
- * Over a stream socket, watched by uv_poll and written with sendmsg's flags rather than over
- * uv_pipe: a write to a dead peer must not raise SIGPIPE in a host that never asked for signals,
- * a descriptor travels beside a packet, and sendSync must read its own descriptor blocking. */
+ * Over a stream socket, and over a pair of pipes once it is used a lot (upgrade.h). All are watched
+ * by uv_poll rather than as uv_pipe: a write to a dead peer must not raise SIGPIPE in a host that
+ * never asked for signals, descriptors travel beside a packet, and sendSync must read its own
+ * descriptor blocking. */
 #include "ipc/link.h"
 
 #include <errno.h>
@@ -22,23 +23,32 @@ enum {
 
 static const char NO_MEMORY[] = "more than there is memory for";
 
-/* Room for one descriptor beside a message. */
-typedef union Control {
-  struct cmsghdr header;
-  char bytes[CMSG_SPACE(sizeof(int))];
-} Control;
-
 static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void ask(Watch *watch, int events) {
+  if (watch->events == events) return;
+  watch->events = events;
+  if (events) {
+    uv_poll_start(&watch->poll, events, on_poll);
+  } else {
+    uv_poll_stop(&watch->poll);
+  }
+}
+
+/* Asks for the events that are wanted, where they are to be had. */
+static void watch_all(Link *link) {
+  int in = link->watching & UV_READABLE, out = link->watching & UV_WRITABLE;
+  bool pipe_in = link->in_fd != link->fd, pipe_out = link->out_fd != link->fd;
+  ask(&link->socket, (pipe_in ? 0 : in) | (pipe_out ? 0 : out));
+  if (pipe_in) ask(&link->in_pipe, in);
+  if (pipe_out) ask(&link->out_pipe, out);
+}
 
 /* Asks libuv for exactly these events. */
 static void watch(Link *link, int events) {
   if (link->fd < 0 || link->watching == events) return;
   link->watching = events;
-  if (events) {
-    uv_poll_start(&link->poll, events, on_poll);
-  } else {
-    uv_poll_stop(&link->poll);
-  }
+  watch_all(link);
 }
 
 static void set_ready(Link *link) {
@@ -79,38 +89,33 @@ static size_t read_room(Link *link) {
   return room > READ_SIZE ? room : READ_SIZE;
 }
 
-/* Keeps a descriptor that came, for the SHARE packet that it belongs to. */
-static void keep_descriptor(Link *link, struct msghdr *message) {
-  struct cmsghdr *header = CMSG_FIRSTHDR(message);
-  if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) return;
-  if (link->passing >= 0) close(link->passing);
-  memcpy(&link->passing, CMSG_DATA(header), sizeof link->passing);
+/* A pipe has no flag that says for one call whether to wait. */
+static ssize_t read_pipe(Link *link, void *at, size_t room, bool wait) {
+  if (link->in_waits != wait) {
+    struct pollfd entry = {.fd = link->in_fd, .events = POLLIN};
+    int status = poll(&entry, 1, wait ? -1 : 0);
+    if (status == 0) errno = EAGAIN;
+    if (status <= 0) return -1;
+  }
+  return read(link->in_fd, at, room);
 }
 
-/* recv, which lets the kernel close all descriptors that come; or recvmsg while one is awaited,
- * with room for one. */
-static ssize_t receive(Link *link, size_t room, int flags) {
+static ssize_t receive(Link *link, size_t room, bool wait) {
   uint8_t *at = link->in.data + link->in.end;
-  if (link->share_step != SHARE_AWAITED) return recv(link->fd, at, room, flags);
-  Control control;
-  struct iovec data = {.iov_base = at, .iov_len = room};
-  struct msghdr message = {.msg_iov = &data,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = CMSG_LEN(sizeof(int))};
-  ssize_t got = recvmsg(link->fd, &message, flags | MSG_CMSG_CLOEXEC);
-  if (got > 0 && message.msg_controllen > 0) keep_descriptor(link, &message);
-  return got;
+  int flags = wait ? 0 : MSG_DONTWAIT;
+  if (link->in_fd != link->fd) return read_pipe(link, at, room, wait);
+  if (link->upgrade.step == UPGRADE_AWAITED) return upgrade_receive(link, at, room, flags);
+  return recv(link->fd, at, room, flags); /* the kernel closes all descriptors that come */
 }
 
-/* One read, with recv's flags. Returns true when there may be more to read at once. */
-static bool read_once(Link *link, size_t *total, int flags) {
+/* One read, which may wait. Returns true when there may be more to read at once. */
+static bool read_once(Link *link, size_t *total, bool wait) {
   size_t room = read_room(link);
   if (!buf_reserve(&link->in, room)) {
     end_reading(link, NO_MEMORY);
     return false;
   }
-  ssize_t got = receive(link, room, flags);
+  ssize_t got = receive(link, room, wait);
   if (got > 0) {
     link->in.end += (size_t)got;
     *total += (size_t)got;
@@ -123,7 +128,7 @@ static bool read_once(Link *link, size_t *total, int flags) {
 
 static void read_some(Link *link) {
   size_t total = 0, most = link->limits.backlog * BACKLOGS_PER_TURN;
-  while (total < most && read_once(link, &total, MSG_DONTWAIT)) continue;
+  while (total < most && read_once(link, &total, false)) continue;
   if (total > 0) set_ready(link);
   Packet packet;
   size_t size;
@@ -137,7 +142,7 @@ static void read_rest(Link *link) {
   size_t total = 0, before;
   do {
     before = total;
-    read_once(link, &total, MSG_DONTWAIT);
+    read_once(link, &total, false);
   } while (total > before && !link->ended);
   if (!link->ended) end_reading(link, NULL);
 }
@@ -150,8 +155,8 @@ void link_wait(Link *link, uint64_t spin) {
   size_t total = 0;
   uint64_t begun = spin > 0 ? uv_hrtime() : 0;
   while (spin > 0 && total == 0 && !link->ended && uv_hrtime() - begun < spin)
-    read_once(link, &total, MSG_DONTWAIT);
-  if (total == 0 && !link->ended) read_once(link, &total, 0);
+    read_once(link, &total, false);
+  if (total == 0 && !link->ended) read_once(link, &total, true);
   if (total > 0) set_ready(link);
 }
 
@@ -171,8 +176,9 @@ Link *link_new(Loop *loop, int from, const LinkEvents *events) {
   link->loop = loop;
   link->events = events;
   link->from = from;
-  link->fd = link->passing = -1;
-  link->begun = SIZE_MAX;
+  link->fd = link->in_fd = link->out_fd = link->next_out_fd = link->spare = -1;
+  link->begun = link->switch_at = SIZE_MAX;
+  upgrade_init(&link->upgrade);
   link->early = WRITE_EARLY;
   link->limits =
       (LinkLimits){.message = 1 << 28, .high_water = 1 << 23, .backlog = 1 << 18, .queue = 1 << 28};
@@ -181,23 +187,61 @@ Link *link_new(Loop *loop, int from, const LinkEvents *events) {
   return link;
 }
 
+/* Blocking stays blocking: libuv makes every descriptor that it watches non-blocking. */
+static int open_watch(Link *link, Watch *watch, int fd, bool blocks) {
+  int status = uv_poll_init(&link->loop->uv, &watch->poll, fd);
+  if (status < 0) return status;
+  watch->poll.data = link;
+  link->open_watches++;
+  if (blocks) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  return 0;
+}
+
 int link_open(Link *link, int fd) {
-  int status = uv_poll_init(&link->loop->uv, &link->poll, fd);
+  /* Every call here says MSG_DONTWAIT, so that sendSync can block in one system call. */
+  int status = open_watch(link, &link->socket, fd, true);
   if (status < 0) {
     close(fd);
     return status;
   }
-  /* libuv made it non-blocking; every call here says MSG_DONTWAIT instead, so that sendSync can
-   * block in one system call. */
-  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
   fcntl(fd, F_SETFD, FD_CLOEXEC); /* a renderer's end came through an exec */
-  link->poll.data = link;
-  link->fd = fd;
+  link->fd = link->in_fd = link->out_fd = fd;
   link->loop->link = link;
   link->loop->open_links++;
   watch(link, UV_READABLE);
   link_flush(link);
   return 0;
+}
+
+void link_read_from(Link *link, int pipe) {
+  link->in_waits = link->loop->alone; /* then most reads wait */
+  if (open_watch(link, &link->in_pipe, pipe, link->in_waits) < 0) {
+    close(pipe);
+    link_fail(link, NO_MEMORY);
+    return;
+  }
+  link->in_fd = pipe;
+  watch_all(link);
+}
+
+/* The socket's part is written. */
+static void begin_pipe(Link *link) {
+  link->switch_at = SIZE_MAX;
+  link->out_fd = link->next_out_fd;
+  link->next_out_fd = -1;
+  watch_all(link);
+}
+
+void link_write_to(Link *link, int pipe, int spare) {
+  link->spare = spare;
+  if (open_watch(link, &link->out_pipe, pipe, false) < 0) {
+    close(pipe);
+    link_fail(link, NO_MEMORY);
+    return;
+  }
+  link->next_out_fd = pipe;
+  link->switch_at = link_queued(link);
+  if (link->switch_at == 0) begin_pipe(link);
 }
 
 bool link_begin(Link *link) {
@@ -237,68 +281,6 @@ static void end_packet(Link *link, const Packet *packet) {
   write_soon(link);
 }
 
-static bool send_share_packet(Link *link) {
-  const Packet packet = {.kind = PACKET_SHARE};
-  if (!link_begin(link)) return false;
-  link->pass_at = link->begun;
-  end_packet(link, &packet);
-  return true;
-}
-
-static void end_passing(Link *link) {
-  if (link->passing >= 0) close(link->passing);
-  link->passing = -1;
-}
-
-/* A large packet went or came: the next ones may have shared memory. Main makes it, so that it need
- * not trust what a peer calls memory. */
-static void offer_share(Link *link) {
-  if (link->share_step != SHARE_NONE || link->from == FROM_MAIN) return;
-  if (link->fd < 0 || link->ended) return;
-  link->share_step = SHARE_OFFERED;
-  link->offered = share_new(&link->loop->uv, &link->passing);
-  if (link->offered) send_share_packet(link); /* were memory short, there would be no answer */
-}
-
-/* The peer's SHARE: it would have the descriptor; then, that it has mapped it. */
-static void go_on_sharing(Link *link) {
-  if (link->share_step == SHARE_OFFERED && link->offered) {
-    link->share_step = SHARE_PASSED;
-    send_share_packet(link);
-  } else if (link->share_step == SHARE_PASSED) {
-    link->share_step = SHARE_OVER;
-    link->share = link->offered;
-    link->offered = NULL;
-  } else {
-    link_fail(link, "an answer to no offer of shared memory");
-  }
-}
-
-/* Maps what came. Without an answer, main sends nothing that way, nor expects it. */
-static void map_share(Link *link) {
-  Share *share = share_map(&link->loop->uv, link->passing);
-  end_passing(link);
-  link->share_step = SHARE_OVER;
-  if (share && send_share_packet(link)) {
-    link->share = share;
-  } else {
-    share_close(share);
-  }
-}
-
-/* Main's SHARE: it would share memory; then the descriptor. Only in between does the peer look for
- * descriptors, which makes each read slower. */
-static void answer_share(Link *link) {
-  if (link->share_step == SHARE_NONE) {
-    link->share_step = SHARE_AWAITED;
-    send_share_packet(link);
-  } else if (link->share_step == SHARE_AWAITED && link->passing >= 0) {
-    map_share(link);
-  } else {
-    link_fail(link, "shared memory that is not there");
-  }
-}
-
 /* Names the blocks of shared memory that the packet's strings lie in. False: memory is short. */
 static bool add_blocks(Link *link, Packet *packet) {
   packet->blocks = share_commit(link->share);
@@ -322,7 +304,7 @@ bool link_commit(Link *link, Packet *packet) {
     return true;
   }
   end_packet(link, packet);
-  if (size >= SHARE_LEAST) offer_share(link);
+  if (packet->kind != PACKET_UPGRADE) upgrade_count(link, size >= SHARE_LEAST);
   if (link_queued(link) <= link->limits.high_water) return true;
   link->over_high_water = true;
   return false;
@@ -337,38 +319,23 @@ bool link_take_queue(Link *link, Link *from) {
   return true;
 }
 
-/* Sends the first bytes beside the descriptor, which is the peer's then. */
-static ssize_t send_passing(Link *link, int flags) {
-  Control control = {0};
-  struct iovec data = {.iov_base = buf_front(&link->out), .iov_len = link_queued(link)};
-  struct msghdr message = {.msg_iov = &data,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = sizeof control.bytes};
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof link->passing);
-  memcpy(CMSG_DATA(header), &link->passing, sizeof link->passing);
-  ssize_t sent = sendmsg(link->fd, &message, flags);
-  if (sent > 0) end_passing(link);
-  return sent;
-}
-
-/* Sends what waits, or what waits in front of a descriptor. */
-static ssize_t send_some(Link *link, int flags) {
-  if (link->share_step != SHARE_PASSED || link->passing < 0) {
-    return send(link->fd, buf_front(&link->out), link_queued(link), flags);
-  }
-  if (link->pass_at == 0) return send_passing(link, flags);
-  ssize_t sent = send(link->fd, buf_front(&link->out), link->pass_at, flags);
-  if (sent > 0) link->pass_at -= (size_t)sent;
+/* Sends what waits, or that of it which goes first. */
+static ssize_t send_some(Link *link) {
+  enum { FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL };
+  const uint8_t *bytes = buf_front(&link->out);
+  size_t size = link_queued(link);
+  if (link->out_fd != link->fd) return write(link->out_fd, bytes, size);
+  if (upgrade_is_passing(&link->upgrade)) return upgrade_send(link, bytes, size, FLAGS);
+  if (link->switch_at == SIZE_MAX) return send(link->fd, bytes, size, FLAGS);
+  ssize_t sent = send(link->fd, bytes, link->switch_at, FLAGS);
+  if (sent > 0) link->switch_at -= (size_t)sent;
+  if (link->switch_at == 0) begin_pipe(link);
   return sent;
 }
 
 /* One write. Returns true when all is written or the rest is pointless, false when it must wait. */
-static bool write_once(Link *link, int flags) {
-  ssize_t sent = send_some(link, flags | MSG_NOSIGNAL);
+static bool write_once(Link *link) {
+  ssize_t sent = send_some(link);
   if (sent >= 0) {
     buf_consume(&link->out, (size_t)sent);
     link->written += (uint64_t)sent;
@@ -389,7 +356,7 @@ static bool is_clogged(const Link *link) {
 void link_flush(Link *link) {
   link_rollback(link);
   if (link->fd < 0 || link_queued(link) == 0) return;
-  bool done = write_once(link, MSG_DONTWAIT);
+  bool done = write_once(link);
   link->early = link_queued(link) + WRITE_EARLY; /* a slow reader is not tried at each packet */
   if (!link->ended) {
     watch(link, done ? link->watching & ~UV_WRITABLE : link->watching | UV_WRITABLE);
@@ -421,13 +388,9 @@ static void dispatch_end(Link *link) {
 }
 
 static void take_packet(Link *link, const Packet *packet) {
-  if (packet->kind != PACKET_SHARE) {
-    link->events->on_packet(link, packet);
-  } else if (link->from == FROM_MAIN) {
-    answer_share(link);
-  } else {
-    go_on_sharing(link);
-  }
+  bool is_last = buf_size(&link->in) == link->current;
+  if (packet->kind == PACKET_UPGRADE) upgrade_take(link, is_last);
+  else link->events->on_packet(link, packet);
 }
 
 /* Returns false when there was no whole packet. One in shared memory, where more may lie than was
@@ -441,7 +404,7 @@ static bool dispatch_one(Link *link, int *count) {
     if (packet.flags & PACKET_FLAG_SHARED) *count = 0;
     take_packet(link, &packet);
     link_finish_packet(link);
-    if (is_large && !link->closed) offer_share(link);
+    if (!link->closed) upgrade_count(link, is_large);
     return true;
   }
   link->current = 0;
@@ -469,19 +432,31 @@ void link_fail(Link *link, const char *reason) {
 /* Reads, blocking; while something waits to be written, writes when that is possible instead. */
 static void read_or_write(Link *link) {
   size_t total = 0;
-  struct pollfd entry = {.fd = link->fd, .events = POLLIN | POLLOUT};
+  struct pollfd entries[] = {{.fd = link->in_fd, .events = POLLIN},
+                             {.fd = link->out_fd, .events = POLLOUT}};
   if (link_queued(link) > 0) {
-    poll(&entry, 1, -1);
-    if (entry.revents & POLLOUT) write_once(link, MSG_DONTWAIT);
-    if (!(entry.revents & ~POLLOUT)) return;
+    poll(entries, 2, -1);
+    if (entries[1].revents) write_once(link);
+    if (!entries[0].revents) return;
   }
-  read_once(link, &total, 0);
+  read_once(link, &total, true);
+}
+
+/* What comes before the answer waits, in order; but who asks again and again is to have its upgrade
+ * too. Returns by how much the next packet is farther. */
+static size_t set_aside(Link *link, const Packet *packet, size_t offset) {
+  size_t size = packet_size(packet);
+  if (packet->kind != PACKET_UPGRADE) return size;
+  bool is_last = buf_size(&link->in) == offset + size;
+  link_remove(link, offset, packet);
+  upgrade_take(link, is_last);
+  return 0;
 }
 
 bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset) {
   *offset = 0;
   link_rollback(link);
-  write_once(link, MSG_DONTWAIT);
+  write_once(link);
   for (;;) {
     size_t size;
     PacketStatus status = packet_at(link, *offset, packet, &size);
@@ -490,7 +465,8 @@ bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset) {
       return true;
     }
     if (status == PACKET_WHOLE) {
-      *offset += size;
+      *offset += set_aside(link, packet, *offset);
+      if (buf_size(&link->in) < *offset) return false; /* the upgrade was a fault */
       continue;
     }
     if (status == PACKET_BAD) end_reading(link, link->fault);
@@ -516,8 +492,8 @@ void link_drain(Link *link, int timeout) {
   link_rollback(link);
   uint64_t deadline = uv_hrtime() + (uint64_t)timeout * 1000000;
   while (link->fd >= 0 && link_queued(link) > 0 && uv_hrtime() < deadline) {
-    if (write_once(link, MSG_DONTWAIT)) return;
-    struct pollfd entry = {.fd = link->fd, .events = POLLOUT};
+    if (write_once(link)) return;
+    struct pollfd entry = {.fd = link->out_fd, .events = POLLOUT};
     poll(&entry, 1, timeout);
   }
 }
@@ -534,7 +510,24 @@ static void release(Link *link) {
   free(link);
 }
 
-static void on_close(uv_handle_t *handle) { release(handle->data); }
+static void on_close(uv_handle_t *handle) {
+  Link *link = handle->data;
+  if (--link->open_watches == 0) release(link);
+}
+
+/* The descriptor after its handle, which takes it out of the loop's set. */
+static void close_watch(Watch *watch, int fd) {
+  uv_close((uv_handle_t *)&watch->poll, on_close);
+  close(fd);
+}
+
+static void close_watches(Link *link) {
+  int out_fd = link->next_out_fd >= 0 ? link->next_out_fd : link->out_fd;
+  if (link->in_fd != link->fd) close_watch(&link->in_pipe, link->in_fd);
+  if (out_fd != link->fd) close_watch(&link->out_pipe, out_fd);
+  close_watch(&link->socket, link->fd);
+  link->fd = link->in_fd = link->out_fd = link->next_out_fd = -1;
+}
 
 void link_close(Link *link) {
   if (link->closed) return;
@@ -542,16 +535,13 @@ void link_close(Link *link) {
   list_remove(&link->ready_node);
   list_remove(&link->dirty_node);
   if (link->loop->link == link) link->loop->link = NULL;
-  end_passing(link);
+  upgrade_clear(&link->upgrade);
   share_close(link->share);
-  share_close(link->offered);
+  if (link->spare >= 0) close(link->spare);
   if (link->fd < 0) {
     release(link);
     return;
   }
-  int fd = link->fd;
-  link->fd = -1;
   link->loop->open_links--;
-  uv_close((uv_handle_t *)&link->poll, on_close);
-  close(fd); /* after uv_close, which takes it out of the loop's set */
+  close_watches(link);
 }

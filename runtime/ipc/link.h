@@ -6,6 +6,7 @@
 #include "ipc/loop.h"
 #include "ipc/packet.h"
 #include "ipc/share.h"
+#include "ipc/upgrade.h"
 
 typedef struct Link Link;
 
@@ -34,19 +35,16 @@ typedef struct LinkLimits {
                       * peer that does not read is not read any more by main */
 } LinkLimits;
 
-/* How far the ends are to share memory: main's go NONE, OFFERED, PASSED, OVER; the peer's NONE,
- * AWAITED, OVER. */
-typedef enum ShareStep {
-  SHARE_NONE,
-  SHARE_OFFERED, /* the peer has not answered yet */
-  SHARE_PASSED,  /* the descriptor is on its way */
-  SHARE_AWAITED, /* a descriptor may come */
-  SHARE_OVER,
-} ShareStep;
+/* A descriptor under watch. */
+typedef struct Watch {
+  uv_poll_t poll;
+  int events; /* that are asked for */
+} Watch;
 
 /* Public to loop.c and to the owner, who may read all of it and set `data` and `limits`. */
 struct Link {
-  uv_poll_t poll;
+  Watch socket, in_pipe, out_pipe;
+  int open_watches;         /* of these */
   Loop *loop;               /* borrowed */
   const LinkEvents *events; /* borrowed, constant */
   void *data;               /* the owner's */
@@ -59,15 +57,18 @@ struct Link {
   size_t current;   /* size of the packet at the front of `in` that is being read, else 0 */
   uint64_t current_blocks; /* of shared memory, that this packet's strings lie in */
   Share *share;            /* owned; NULL until both ends have mapped it */
-  Share *offered;          /* owned; main's, of which the peer has not said yet that it has it */
-  int passing;    /* owned; a descriptor that goes out, or came in, beside a SHARE packet; or -1 */
-  size_t pass_at; /* where in `out` it goes out */
-  ShareStep share_step;
-  int from;      /* whose packets are welcome: FROM_MAIN or FROM_PEER */
-  int fd;        /* owned; -1 until link_open and after link_close */
-  int watching;  /* the uv_poll events that are asked for */
-  bool ended;    /* nothing more comes: end of file, or a fault */
-  bool end_told; /* on_end was called */
+  Upgrade upgrade;
+  size_t switch_at; /* how many bytes of `out` still go through the socket, then next_out_fd has its
+                     * turn; SIZE_MAX: none is waiting */
+  int from;         /* whose packets are welcome: FROM_MAIN or FROM_PEER */
+  int fd;           /* owned; the socket; -1 until link_open and after link_close */
+  int in_fd, out_fd; /* where packets come from and go to: the socket, or a pipe that is owned */
+  int next_out_fd;   /* owned; a pipe whose turn has not come, or -1 */
+  int spare;         /* owned; a reading end of the pipe that is written, or -1 */
+  bool in_waits;     /* the pipe that is read is a blocking one */
+  int watching;      /* the uv_poll events that are wanted */
+  bool ended;        /* nothing more comes: end of file, or a fault */
+  bool end_told;     /* on_end was called */
   bool over_high_water;
   bool clogged; /* packets wait until the peer has read */
   bool closed;
@@ -98,6 +99,14 @@ uint8_t *link_put_shared(Link *link, size_t size, size_t *offset);
 
 /* The `size` bytes at `offset` that the peer put there, which it may still change; or NULL. */
 const uint8_t *link_get_shared(const Link *link, size_t offset, size_t size);
+
+/* What comes next comes through the pipe, which the link owns from now on. For upgrade.c. */
+void link_read_from(Link *link, int pipe);
+
+/* What is written from now on goes through the pipe, which the link owns from now on, as it does
+ * `spare`: with a reading end of one's own, writing to a dead peer is no SIGPIPE in a host that
+ * never asked for signals. For upgrade.c. */
+void link_write_to(Link *link, int pipe, int spare);
 
 /* Forgets the packet that was begun; harmless when there is none. */
 void link_rollback(Link *link);

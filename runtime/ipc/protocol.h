@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 enum {
-  PROTOCOL_VERSION = 1,
+  PROTOCOL_VERSION = 2,
   PACKET_HEADER_SIZE = 16,
   PACKET_BLOCKS_SIZE = 8,
   PACKET_CHANNEL_MAX = 0xffff,
@@ -35,7 +35,7 @@ enum { FROM_MAIN = 1, FROM_PEER = 2, FROM_BOTH = FROM_MAIN | FROM_PEER };
   X(CANCEL, 6, FROM_BOTH)  /* the asker no longer waits; id: the question's */                     \
   X(SYNC, 7, FROM_PEER)    /* a question whose asker blocks; id as for INVOKE */                   \
   X(SEND_TO, 8, FROM_PEER) /* main passes it on as MESSAGE; id: the receiver's webContents id */   \
-  X(SHARE, 9, FROM_BOTH)   /* shared memory: offered, awaited, passed, mapped; each end twice */
+  X(UPGRADE, 9, FROM_BOTH) /* to pipes and shared memory; each end's last one on the socket */
 
 typedef enum PacketKind {
 #define X(name, value, from) PACKET_##name = (value),

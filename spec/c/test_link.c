@@ -150,9 +150,9 @@ static PacketStatus read_header(const uint8_t *header, int from, const char **er
 
 static void test_kinds(void) {
   static const int main_sends[] = {PACKET_BOOT,  PACKET_MESSAGE, PACKET_INVOKE,
-                                   PACKET_REPLY, PACKET_CANCEL,  PACKET_SHARE};
+                                   PACKET_REPLY, PACKET_CANCEL,  PACKET_UPGRADE};
   static const int peer_sends[] = {PACKET_HELLO,  PACKET_MESSAGE, PACKET_INVOKE,  PACKET_REPLY,
-                                   PACKET_CANCEL, PACKET_SYNC,    PACKET_SEND_TO, PACKET_SHARE};
+                                   PACKET_CANCEL, PACKET_SYNC,    PACKET_SEND_TO, PACKET_UPGRADE};
   for (int kind = 0; kind < 256; kind++) {
     bool main_may = false, peer_may = false;
     for (size_t i = 0; i < sizeof main_sends / sizeof *main_sends; i++) {

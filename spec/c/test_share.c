@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Large strings in shared memory: two links that talk, and links whose peer is hostile. */
+ * Pipes, and large strings in shared memory: two links that talk, and links whose peer is hostile.
+ */
 #include "host.h"
 
 #include "ipc/link.h"
@@ -19,7 +20,8 @@ enum {
 typedef struct End {
   Link *link;
   int packets;
-  int last; /* the first byte of the last string; -1: it was not shared */
+  uint32_t next_id; /* how many came with an id that is one more than the last */
+  int last;         /* the first byte of the last string; -1: it was not shared */
   const char *reason;
   int ended;
 } End;
@@ -28,7 +30,8 @@ typedef struct End {
 typedef struct Pair {
   Loop *loop;
   End main, page;
-  int fd;
+  int fd;      /* the socket */
+  int in, out; /* what the test reads and writes as the peer: the socket, or pipes that it owns */
 } Pair;
 
 typedef struct Place {
@@ -48,6 +51,7 @@ static int first_byte(const Link *link, const Packet *packet) {
 static void on_packet(Link *link, const Packet *packet) {
   End *end = link->data;
   end->packets++;
+  if (packet->id == end->next_id) end->next_id++;
   end->last = first_byte(link, packet);
   link_finish_packet(link);
 }
@@ -81,6 +85,7 @@ static void pair_init(Pair *pair, int which) {
   else pair->fd = fds[0];
   if (which & PAGE) open_end(pair, &pair->page, FROM_MAIN, fds[1]);
   else pair->fd = fds[1];
+  pair->in = pair->out = pair->fd;
 }
 
 static void turn(Pair *pair) {
@@ -90,6 +95,8 @@ static void turn(Pair *pair) {
 static void pair_clear(Pair *pair) {
   if (pair->main.link) link_close(pair->main.link);
   if (pair->page.link) link_close(pair->page.link);
+  if (pair->in != pair->fd) close(pair->in);
+  if (pair->out != pair->fd) close(pair->out);
   if (pair->fd >= 0) close(pair->fd);
   loop_free(pair->loop);
 }
@@ -115,13 +122,16 @@ static bool send_large(Link *link, int byte) {
   return send_string(link, PACKET_MESSAGE, 0, byte, LARGE);
 }
 
+/* Of both ends: what they read, what they write, and a spare. */
+enum { PIPE_FDS = 6 };
+
 /* Two ends that share memory, as they do after the first large packet. */
 static void pair_share(Pair *pair) {
   pair_init(pair, MAIN | PAGE);
   int before = count_fds();
   CHECK(!send_large(pair->main.link, 'm'));
   turn(pair);
-  CHECK(count_fds() == before); /* the memory's own is closed */
+  CHECK(count_fds() == before + PIPE_FDS); /* the memory's own is closed */
   CHECK(pair->page.packets == 1 && pair->page.last == -1);
   CHECK(pair->main.link->share && pair->page.link->share);
   CHECK(pair->main.packets == 0 && pair->main.ended == 0 && pair->page.ended == 0);
@@ -154,12 +164,79 @@ static void test_page_first(void) {
   pair_clear(&pair);
 }
 
+static void send_small(Pair *pair, int count) {
+  for (int i = 0; i < count; i++) {
+    send_string(i % 2 ? pair->main.link : pair->page.link, PACKET_MESSAGE, 0, 's', 1000);
+  }
+  turn(pair);
+}
+
+/* Few small packets are no reason; many are, whoever sends them. */
 static void test_small(void) {
   Pair pair;
   pair_init(&pair, MAIN | PAGE);
-  for (int i = 0; i < 100; i++) send_string(pair.main.link, PACKET_MESSAGE, 0, 's', 1000);
+  int before = count_fds();
+  send_small(&pair, UPGRADE_AFTER - 1);
+  CHECK(count_fds() == before && pair.main.link->upgrade.step == UPGRADE_NONE);
+  send_small(&pair, 1);
+  CHECK(count_fds() == before + PIPE_FDS && pair.main.link->share && pair.page.link->share);
+  send_small(&pair, 1000);
+  CHECK(pair.main.packets + pair.page.packets == UPGRADE_AFTER + 1000);
+  CHECK(pair.main.ended == 0 && pair.page.ended == 0);
+  pair_clear(&pair);
+}
+
+/* What was written before a change of the way arrives before what was written behind it. */
+static void test_order(void) {
+  Pair pair;
+  pair_init(&pair, MAIN | PAGE);
+  for (uint32_t i = 0; i < 4 * UPGRADE_AFTER; i++) {
+    send_string(pair.page.link, PACKET_MESSAGE, 0, 'o', 10000);
+    send_string(pair.main.link, PACKET_REPLY, i, 'o', i % 5 ? 10 : 20000);
+    if (i % 7 == 0) uv_run(&pair.loop->uv, UV_RUN_NOWAIT);
+  }
   turn(&pair);
-  CHECK(pair.page.packets == 100 && !pair.main.link->offered && !pair.main.link->share);
+  CHECK(pair.main.packets == 4 * UPGRADE_AFTER && pair.page.packets == 4 * UPGRADE_AFTER);
+  CHECK(pair.page.next_id == 4 * UPGRADE_AFTER && pair.main.link->share);
+  pair_clear(&pair);
+}
+
+/* The same while the page waits for an answer, with a message in front of it. */
+static void test_wait_for_upgrade(void) {
+  Pair pair;
+  Packet reply;
+  size_t offset;
+  pair_init(&pair, MAIN | PAGE);
+  for (int i = 0; i < 2; i++) {
+    send_string(pair.main.link, PACKET_MESSAGE, 0, 'a', SHARE_LEAST);
+    for (int n = 0; n < 20; n++) {
+      send_string(pair.main.link, PACKET_REPLY, 7, 'b', 10);
+      link_flush(pair.main.link);
+      CHECK(link_wait_reply(pair.page.link, 7, &reply, &offset));
+      link_remove(pair.page.link, offset, &reply);
+      link_flush(pair.page.link);
+      link_dispatch(pair.main.link, 1);
+    }
+    turn(&pair);
+  }
+  CHECK(pair.page.packets == 2 && pair.main.link->share && pair.page.link->share);
+  CHECK(pair.main.ended == 0 && pair.page.ended == 0);
+  pair_clear(&pair);
+}
+
+/* Either end's death is known through the pipe. */
+static void test_end(int which) {
+  Pair pair;
+  pair_share(&pair);
+  End *rest = which == MAIN ? &pair.page : &pair.main;
+  End *gone = which == MAIN ? &pair.main : &pair.page;
+  send_string(gone->link, PACKET_MESSAGE, 0, 'e', 10);
+  link_flush(gone->link);
+  link_close(gone->link);
+  send_string(rest->link, PACKET_MESSAGE, 0, 'e', 10);
+  int before = rest->packets;
+  turn(&pair);
+  CHECK(rest->packets == before + 1 && rest->ended == 1 && !rest->reason);
   pair_clear(&pair);
 }
 
@@ -265,11 +342,12 @@ static void write_packet(int fd, int kind, int flags, uint64_t blocks) {
   packet_write_header(bytes, &packet);
   packet_write_blocks(bytes + PACKET_HEADER_SIZE, &packet);
   size_t size = packet_size(&packet);
-  CHECK(send(fd, bytes, size, MSG_NOSIGNAL) == (ssize_t)size);
+  CHECK(write(fd, bytes, size) == (ssize_t)size);
 }
 
-/* Sends one byte, or `bytes`, with `count` times the descriptor. */
-static void send_descriptors(int fd, const void *bytes, size_t size, int descriptor, int count) {
+/* Sends the bytes with the descriptors: `count` in all, the last one again and again. */
+static void send_descriptors(int fd, const void *bytes, size_t size, const int *descriptors,
+                             int count) {
   int all[250];
   union {
     struct cmsghdr header;
@@ -281,7 +359,7 @@ static void send_descriptors(int fd, const void *bytes, size_t size, int descrip
                            .msg_iovlen = 1,
                            .msg_control = &control,
                            .msg_controllen = CMSG_SPACE(taken)};
-  for (int i = 0; i < count; i++) all[i] = descriptor;
+  for (int i = 0; i < count; i++) all[i] = descriptors[i < UPGRADE_FDS ? i : UPGRADE_FDS - 1];
   control.header.cmsg_level = SOL_SOCKET;
   control.header.cmsg_type = SCM_RIGHTS;
   control.header.cmsg_len = CMSG_LEN(taken);
@@ -294,7 +372,8 @@ static void send_stray(Pair *pair, int times) {
   Packet packet = {.kind = PACKET_MESSAGE};
   packet_write_header(header, &packet);
   for (int i = 0; i < times; i++) {
-    send_descriptors(pair->fd, header, sizeof header, pair->fd, i % 2 ? 250 : 1);
+    const int stray[] = {pair->fd, pair->fd, pair->fd, pair->fd};
+    send_descriptors(pair->fd, header, sizeof header, stray, i % 2 ? 250 : 1);
     turn(pair);
   }
 }
@@ -314,7 +393,7 @@ static void expect_fault(int kind, int flags, int answers, const char *reason) {
   pair_init(&pair, MAIN);
   if (answers > 0) send_large(pair.main.link, 'x'); /* so that there is an offer */
   for (int i = 0; i < answers; i++) {
-    write_packet(pair.fd, PACKET_SHARE, 0, 0);
+    write_packet(pair.fd, PACKET_UPGRADE, 0, 0);
     turn(&pair);
     CHECK(pair.main.ended == 0);
   }
@@ -327,20 +406,39 @@ static void expect_fault(int kind, int flags, int answers, const char *reason) {
 
 static void test_faults(void) {
   static const char unshared[] = "a packet in shared memory that is not there";
-  static const char unasked[] = "an answer to no offer of shared memory";
+  static const char unasked[] = "an answer to no offer of an upgrade";
   expect_fault(PACKET_MESSAGE, PACKET_FLAG_SHARED, 0, unshared);
   expect_fault(PACKET_MESSAGE, PACKET_FLAG_SHARED, 1, unshared);
-  expect_fault(PACKET_SHARE, 0, 0, unasked);
-  expect_fault(PACKET_SHARE, 0, 2, unasked);
+  expect_fault(PACKET_UPGRADE, 0, 0, unasked);
 }
 
-/* Asks for the descriptor that main offers, and reads up to it. */
+/* The answer that main's descriptors have arrived is a peer's last packet on the socket. */
+static void test_last_packet(void) {
+  Pair pair;
+  uint8_t bytes[2 * PACKET_HEADER_SIZE];
+  Packet packet = {.kind = PACKET_UPGRADE};
+  pair_init(&pair, MAIN);
+  send_large(pair.main.link, 'x');
+  write_packet(pair.fd, PACKET_UPGRADE, 0, 0);
+  turn(&pair);
+  packet_write_header(bytes, &packet);
+  packet_write_header(bytes + PACKET_HEADER_SIZE, &packet);
+  CHECK(write(pair.fd, bytes, sizeof bytes) == sizeof bytes);
+  turn(&pair);
+  CHECK(pair.main.ended == 1);
+  CHECK(strcmp(pair.main.reason, "bytes behind the last packet of a socket") == 0);
+  pair_clear(&pair);
+}
+
+/* Asks for the descriptors that main offers, and reads up to them: the memory's, which it returns,
+ * and the pipes'. */
 static int receive_offer(Pair *pair) {
-  write_packet(pair->fd, PACKET_SHARE, 0, 0);
+  write_packet(pair->fd, PACKET_UPGRADE, 0, 0);
   static uint8_t bytes[1 << 16];
+  int all[UPGRADE_FDS];
   union {
     struct cmsghdr header;
-    char bytes[CMSG_SPACE(sizeof(int))];
+    char bytes[CMSG_SPACE(sizeof all)];
   } control;
   for (int idle = 0; idle < 1000; idle++) {
     struct iovec data = {.iov_base = bytes, .iov_len = sizeof bytes};
@@ -350,9 +448,12 @@ static int receive_offer(Pair *pair) {
                              .msg_controllen = sizeof control.bytes};
     uv_run(&pair->loop->uv, UV_RUN_NOWAIT);
     if (recvmsg(pair->fd, &message, MSG_DONTWAIT) <= 0 || message.msg_controllen == 0) continue;
-    int fd;
-    memcpy(&fd, CMSG_DATA(&control.header), sizeof fd);
-    return fd;
+    memcpy(all, CMSG_DATA(&control.header), sizeof all);
+    pair->in = all[1];
+    pair->out = all[2];
+    close(all[3]);
+    fcntl(pair->in, F_SETFL, O_NONBLOCK);
+    return all[0];
   }
   return -1;
 }
@@ -364,7 +465,7 @@ static uint8_t *map_offer(Pair *pair, int *fd) {
   *fd = receive_offer(pair);
   uint8_t *memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
   CHECK(*fd >= 0 && memory != MAP_FAILED);
-  write_packet(pair->fd, PACKET_SHARE, 0, 0);
+  write_packet(pair->fd, PACKET_UPGRADE, 0, 0);
   turn(pair);
   CHECK(pair->main.link->share);
   return memory;
@@ -380,6 +481,7 @@ static void drink(Pair *pair) {
   char bytes[1000];
   turn(pair);
   while (recv(pair->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) continue;
+  while (read(pair->in, bytes, sizeof bytes) > 0) continue;
 }
 
 static void test_seals(void) {
@@ -406,7 +508,7 @@ static void test_hostile_memory(void) {
   CHECK(bytes && bytes[SHARE_REGION - 1] == 0);
   CHECK(!link_get_shared(pair.main.link, 1, SHARE_REGION));
   CHECK(!link_get_shared(pair.main.link, SIZE_MAX, 2));
-  write_packet(pair.fd, PACKET_MESSAGE, 0, 0);
+  write_packet(pair.out, PACKET_MESSAGE, 0, 0);
   turn(&pair);
   CHECK(pair.main.packets == 1 && pair.main.ended == 0);
   unmap_offer(&pair, fd, memory);
@@ -435,38 +537,52 @@ static int new_file(off_t size, int seals) {
   return fd;
 }
 
-/* Whether the page takes it; then it says so. It keeps no descriptor in any case. */
-static bool takes(int fd, int count) {
+/* Whether the page takes the memory and the pipes; then it says so. If not, it keeps none of them.
+ */
+static bool takes_all(const int *descriptors, int count) {
   Pair pair;
   char bytes[100];
   uint8_t header[PACKET_HEADER_SIZE];
-  Packet packet = {.kind = PACKET_SHARE};
+  Packet packet = {.kind = PACKET_UPGRADE};
   packet_write_header(header, &packet);
   pair_init(&pair, PAGE);
   int before = count_fds();
-  write_packet(pair.fd, PACKET_SHARE, 0, 0);
+  write_packet(pair.fd, PACKET_UPGRADE, 0, 0);
   turn(&pair);
   CHECK(recv(pair.fd, bytes, sizeof bytes, MSG_DONTWAIT) == PACKET_HEADER_SIZE);
-  send_descriptors(pair.fd, header, sizeof header, fd, count);
+  send_descriptors(pair.fd, header, sizeof header, descriptors, count);
   turn(&pair);
-  CHECK(count_fds() == before && pair.page.ended == 0);
   bool taken = pair.page.link->share != NULL;
+  CHECK(count_fds() == before + (taken ? UPGRADE_FDS - 1 : 0) && pair.page.ended == 0);
   ssize_t answer = taken ? PACKET_HEADER_SIZE : -1;
   CHECK(recv(pair.fd, bytes, sizeof bytes, MSG_DONTWAIT) == answer);
   pair_clear(&pair);
-  close(fd);
+  return taken;
+}
+
+/* Closes the memory. */
+static bool takes(int memory, int count) {
+  int in[2], out[2];
+  CHECK(pipe(in) == 0 && pipe(out) == 0);
+  const int all[] = {memory, in[0], out[1], out[0]};
+  bool taken = takes_all(all, count);
+  for (int i = 0; i < 2; i++) close(in[i]);
+  for (int i = 0; i < 2; i++) close(out[i]);
+  close(memory);
   return taken;
 }
 
 static void test_offers(void) {
   int good = F_SEAL_SHRINK | F_SEAL_GROW, ends[2];
-  CHECK(takes(new_file(MEMORY_SIZE, good), 1));
+  CHECK(takes(new_file(MEMORY_SIZE, good), 4));
   CHECK(takes(new_file(MEMORY_SIZE, good), 250)); /* the others are closed by the system */
-  CHECK(!takes(new_file(MEMORY_SIZE, F_SEAL_GROW), 1));
-  CHECK(!takes(new_file(MEMORY_SIZE, F_SEAL_SHRINK), 1));
-  CHECK(!takes(new_file(MEMORY_SIZE - 1, good), 1));
-  CHECK(!takes(new_file(0, good), 1));
-  CHECK(pipe(ends) == 0 && !takes(ends[0], 1));
+  CHECK(!takes(new_file(MEMORY_SIZE, good), 1));
+  CHECK(!takes(new_file(MEMORY_SIZE, good), 3));
+  CHECK(!takes(new_file(MEMORY_SIZE, F_SEAL_GROW), 4));
+  CHECK(!takes(new_file(MEMORY_SIZE, F_SEAL_SHRINK), 4));
+  CHECK(!takes(new_file(MEMORY_SIZE - 1, good), 4));
+  CHECK(!takes(new_file(0, good), 4));
+  CHECK(pipe(ends) == 0 && !takes(ends[0], 4));
   close(ends[1]);
 }
 
@@ -477,10 +593,11 @@ static void test_stray_descriptors(void) {
   int before = count_fds();
   send_stray(&pair, 20);
   CHECK(pair.page.packets == 20 && count_fds() == before);
-  write_packet(pair.fd, PACKET_SHARE, 0, 0);
+  write_packet(pair.fd, PACKET_UPGRADE, 0, 0);
   turn(&pair);
   send_stray(&pair, 20);
-  CHECK(pair.page.packets == 40 && count_fds() == before + 1);
+  CHECK(pair.page.packets == 40);
+  CHECK(count_fds() == before + UPGRADE_FDS);
   pair_clear(&pair);
 }
 
@@ -489,7 +606,7 @@ static void test_no_descriptor(void) {
   pair_init(&pair, PAGE);
   for (int i = 0; i < 2; i++) {
     CHECK(pair.page.ended == 0);
-    write_packet(pair.fd, PACKET_SHARE, 0, 0);
+    write_packet(pair.fd, PACKET_UPGRADE, 0, 0);
     turn(&pair);
   }
   CHECK(pair.page.ended == 1 && pair.page.reason);
@@ -500,6 +617,10 @@ static void test(void) {
   test_both_ways();
   test_page_first();
   test_small();
+  test_order();
+  test_wait_for_upgrade();
+  test_end(MAIN);
+  test_end(PAGE);
   test_full();
   test_high_water();
   test_rollback();
@@ -507,6 +628,7 @@ static void test(void) {
   test_idle();
   test_descriptors_to_main();
   test_faults();
+  test_last_packet();
   test_seals();
   test_hostile_memory();
   test_unread();

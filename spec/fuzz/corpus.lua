@@ -62,7 +62,7 @@ local texts <const> = {
 for name, text in pairs(texts) do write("json", name, text) end
 
 local INTERNAL <const>, JSON <const>, ERROR <const> = wire.INTERNAL, wire.JSON, wire.ERROR
-local hello <const> = wire.packet(wire.HELLO, { id = 1 })
+local hello <const> = wire.packet(wire.HELLO, { id = wire.VERSION })
 local boot <const> = wire.packet(wire.BOOT, { body = wire.body { limits = {} } })
 
 -- Sessions: the packets behind a greeting, by the end that they are for.
@@ -89,7 +89,7 @@ local sessions <const> = {
   sync = packet(wire.SYNC, 1, "a", 0, wire.body(1)) .. packet(wire.SYNC, 2, "b"),
   send_to = packet(wire.SEND_TO, 1, "x", 0, wire.body(1)),
   answered_sync = packet(wire.MESSAGE, 0, "a") .. packet(wire.REPLY, 4, "", 0, wire.body(7)),
-  share = packet(wire.SHARE, 0, "") .. packet(wire.SHARE, 0, ""),
+  upgrade = packet(wire.UPGRADE, 0, "") .. packet(wire.UPGRADE, 0, ""),
   sharing = packet(wire.MESSAGE, 0, "a", wire.SHARED, wire.body(1) .. ("\1"):rep(8)),
   lies = wire.packet(wire.MESSAGE, { channel = "a", size = 1 << 20 }),
 }

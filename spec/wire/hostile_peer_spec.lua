@@ -36,7 +36,9 @@ local function attack(code, main, preferences)
     ]],
     page = [[
       local wire = require "wire"
-      local function write(bytes) assert(lunette.uv.fs_write(wire.LINK_FD, bytes, -1)) end
+      local function write(bytes, fd)
+        assert(lunette.uv.fs_write(fd or wire.LINK_FD, bytes, -1))
+      end
       ipc.on("go", function() ]] .. code .. [[ end)
     ]],
     files = { ["good.lua"] = GOOD },
@@ -141,7 +143,7 @@ describe("a hostile peer", function()
     expect_refused("a packet in shared memory that is not there", "wire.MESSAGE", blocks)
     local fault = "a packet without the blocks that it shares"
     expect_refused(fault, "wire.MESSAGE", "flags = wire.SHARED, body = '7 bytes'")
-    expect_refused("an answer to no offer of shared memory", "wire.SHARE")
+    expect_refused("an answer to no offer of an upgrade", "wire.UPGRADE")
     expect_refused("a string outside of shared memory", "wire.MESSAGE", [[body = "\0\1\xa9\0\100"]])
   end)
 
@@ -153,7 +155,9 @@ describe("a hostile peer", function()
     for _, string in ipairs {
       [[\0\1\xa9\xff\xff\xff\xff\x7f\xff\1]], [[\0\1\xa9\0\40]], [[\0\1\xa9\0\x81\x80\x80\4]],
     } do
-      local packet = 'write(wire.packet(wire.MESSAGE, { channel = "z", body = "%s" }))'
+      local packet = [[
+        write(wire.packet(wire.MESSAGE, { channel = "z", body = "%s" }), wire.find_pipe())
+      ]]
       expect_fault(fault, share .. packet:format(string), [[
         ipcMain.handle("size", function(_, text) return #text end)
         ipcMain.on("z", function() say "a packet came" end)

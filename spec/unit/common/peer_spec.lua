@@ -54,7 +54,7 @@ describe("a peer", function()
     assert.same({}, owner.came)
   end
 
-  local hello <const> = wire.packet(wire.HELLO, { id = 1 })
+  local hello <const> = wire.packet(wire.HELLO, { id = wire.VERSION })
   local boot <const> = wire.packet(wire.BOOT, { body = wire.body { page = 1 } })
 
   it("of main takes nothing before HELLO", function()
@@ -77,8 +77,8 @@ describe("a peer", function()
 
   it("of main takes HELLO of its own version alone", function()
     connect "main"
-    write(wire.packet(wire.HELLO, { id = 2 }))
-    assert_fault "the protocol version 2, not 1"
+    write(wire.packet(wire.HELLO, { id = 1 }))
+    assert_fault(("the protocol version 1, not %d"):format(wire.VERSION))
   end)
 
   it("of a renderer takes BOOT first, and once", function()

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT
+ * How a link that is used comes to pipes and shared memory: see upgrade.h. */
+#include "ipc/upgrade.h"
+
+#include "ipc/link.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The descriptors that are passed, in order. */
+enum { PASS_MEMORY, PASS_IN, PASS_OUT, PASS_SPARE };
+
+/* Room for the descriptors beside a message. */
+typedef union Control {
+  struct cmsghdr header;
+  char bytes[CMSG_SPACE(sizeof(int[UPGRADE_FDS]))];
+} Control;
+
+static void close_fd(int *fd) {
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+}
+
+static void close_passing(Upgrade *upgrade) {
+  for (int i = 0; i < UPGRADE_FDS; i++) close_fd(&upgrade->passing[i]);
+}
+
+void upgrade_init(Upgrade *upgrade) {
+  *upgrade = (Upgrade){.in = -1, .out = -1, .spare = -1, .passing = {-1, -1, -1, -1}};
+}
+
+void upgrade_clear(Upgrade *upgrade) {
+  close_passing(upgrade);
+  close_fd(&upgrade->in);
+  close_fd(&upgrade->out);
+  close_fd(&upgrade->spare);
+  share_close(upgrade->share);
+  upgrade->share = NULL;
+}
+
+/* What comes next comes through the pipe. */
+static void read_pipe(Link *link, bool is_last) {
+  if (is_last) {
+    link_read_from(link, link->upgrade.in);
+    link->upgrade.in = -1;
+  } else {
+    link_fail(link, "bytes behind the last packet of a socket");
+  }
+}
+
+/* ---- main's end ---- */
+
+/* A pipe, of which each end of the link has an end and the writer a reading end besides. */
+static bool make_pipe(int *reader, int *writer, int *spare) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return false;
+  *reader = ends[0];
+  *writer = ends[1];
+  *spare = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+  return *spare >= 0;
+}
+
+static bool make_pipes(Upgrade *upgrade) {
+  int *passing = upgrade->passing;
+  return make_pipe(&passing[PASS_IN], &upgrade->out, &upgrade->spare) &&
+         make_pipe(&upgrade->in, &passing[PASS_OUT], &passing[PASS_SPARE]);
+}
+
+/* Main makes all of it, so that it need not trust what a peer calls memory or a pipe. Where the
+ * system has not enough, the link stays as it is. */
+static bool make(Link *link) {
+  Upgrade *upgrade = &link->upgrade;
+  upgrade->share = share_new(&link->loop->uv, &upgrade->passing[PASS_MEMORY]);
+  if (upgrade->share && make_pipes(upgrade)) return true;
+  upgrade_clear(upgrade);
+  return false;
+}
+
+static bool send_packet(Link *link) {
+  Packet packet = {.kind = PACKET_UPGRADE};
+  if (!link_begin(link)) return false;
+  link->upgrade.pass_at = link->begun;
+  link_commit(link, &packet);
+  return true;
+}
+
+/* Were memory short for the packet, there would be no answer, and nothing changes. */
+static void offer(Link *link) {
+  link->upgrade.step = UPGRADE_OFFERED;
+  if (make(link)) send_packet(link);
+}
+
+void upgrade_count(Link *link, bool is_large) {
+  Upgrade *upgrade = &link->upgrade;
+  if (upgrade->step != UPGRADE_NONE || link->from == FROM_MAIN) return;
+  bool is_time = is_large || ++upgrade->packets >= UPGRADE_AFTER;
+  if (is_time && link->fd >= 0 && !link->ended) offer(link);
+}
+
+static void use_pipes(Link *link, bool is_last) {
+  Upgrade *upgrade = &link->upgrade;
+  read_pipe(link, is_last);
+  link_write_to(link, upgrade->out, upgrade->spare);
+  upgrade->out = upgrade->spare = -1;
+}
+
+/* The peer's UPGRADE: it would have the descriptors; then, that it has them, its last packet on the
+ * socket, as the answer is ours. */
+static void go_on(Link *link, bool is_last) {
+  Upgrade *upgrade = &link->upgrade;
+  if (upgrade->step == UPGRADE_OFFERED && upgrade->share) {
+    upgrade->step = UPGRADE_PASSED;
+    send_packet(link);
+  } else if (upgrade->step == UPGRADE_PASSED) {
+    upgrade->step = UPGRADE_OVER;
+    link->share = upgrade->share;
+    upgrade->share = NULL;
+    if (send_packet(link)) use_pipes(link, is_last);
+    else link_fail(link, "more than there is memory for");
+  } else {
+    link_fail(link, "an answer to no offer of an upgrade");
+  }
+}
+
+/* ---- the peer's end ---- */
+
+/* Takes what came. Without an answer, main goes on as before. */
+static void take_passed(Link *link) {
+  Upgrade *upgrade = &link->upgrade;
+  int *passing = upgrade->passing;
+  upgrade->step = UPGRADE_OVER;
+  bool whole = passing[PASS_IN] >= 0 && passing[PASS_OUT] >= 0 && passing[PASS_SPARE] >= 0;
+  Share *share = whole ? share_map(&link->loop->uv, passing[PASS_MEMORY]) : NULL;
+  if (share && send_packet(link)) {
+    link->share = share;
+    link_write_to(link, passing[PASS_OUT], passing[PASS_SPARE]);
+    upgrade->in = passing[PASS_IN];
+    passing[PASS_OUT] = passing[PASS_SPARE] = passing[PASS_IN] = -1;
+  } else {
+    share_close(share);
+  }
+  close_passing(upgrade);
+}
+
+/* Main's UPGRADE: it offers one; then the descriptors are here; then, that what follows comes
+ * through the pipe. Only between the first two does the peer look for descriptors, which makes each
+ * read slower. */
+static void answer(Link *link, bool is_last) {
+  Upgrade *upgrade = &link->upgrade;
+  if (upgrade->step == UPGRADE_NONE) {
+    upgrade->step = UPGRADE_AWAITED;
+    send_packet(link);
+  } else if (upgrade->step == UPGRADE_AWAITED && upgrade->passing[PASS_MEMORY] >= 0) {
+    take_passed(link);
+  } else if (upgrade->step == UPGRADE_OVER && upgrade->in >= 0) {
+    read_pipe(link, is_last);
+  } else {
+    link_fail(link, "an upgrade that is not there");
+  }
+}
+
+void upgrade_take(Link *link, bool is_last) {
+  if (link->from == FROM_MAIN) answer(link, is_last);
+  else go_on(link, is_last);
+}
+
+/* ---- descriptors on their way ---- */
+
+/* Sends the first bytes beside the descriptors, which are the peer's then. */
+static ssize_t send_passing(Link *link, const void *bytes, size_t size, int flags) {
+  Upgrade *upgrade = &link->upgrade;
+  Control control = {0};
+  struct iovec data = {.iov_base = (void *)bytes, .iov_len = size};
+  struct msghdr message = {.msg_iov = &data,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = sizeof control.bytes};
+  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof upgrade->passing);
+  memcpy(CMSG_DATA(header), upgrade->passing, sizeof upgrade->passing);
+  ssize_t sent = sendmsg(link->fd, &message, flags);
+  if (sent > 0) close_passing(upgrade);
+  return sent;
+}
+
+ssize_t upgrade_send(Link *link, const void *bytes, size_t size, int flags) {
+  size_t before = link->upgrade.pass_at;
+  if (before == 0) return send_passing(link, bytes, size, flags);
+  ssize_t sent = send(link->fd, bytes, before, flags);
+  if (sent > 0) link->upgrade.pass_at -= (size_t)sent;
+  return sent;
+}
+
+/* Keeps descriptors that came, for the UPGRADE packet that they belong to. */
+static void keep(Upgrade *upgrade, struct msghdr *message) {
+  struct cmsghdr *header = CMSG_FIRSTHDR(message);
+  if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) return;
+  close_passing(upgrade);
+  size_t size = header->cmsg_len - CMSG_LEN(0);
+  memcpy(upgrade->passing, CMSG_DATA(header),
+         size < sizeof upgrade->passing ? size : sizeof upgrade->passing);
+}
+
+ssize_t upgrade_receive(Link *link, void *bytes, size_t size, int flags) {
+  Control control;
+  struct iovec data = {.iov_base = bytes, .iov_len = size};
+  struct msghdr message = {.msg_iov = &data,
+                           .msg_iovlen = 1,
+                           .msg_control = &control,
+                           .msg_controllen = CMSG_LEN(sizeof(int[UPGRADE_FDS]))};
+  ssize_t got = recvmsg(link->fd, &message, flags | MSG_CMSG_CLOEXEC);
+  if (got > 0 && message.msg_controllen > 0) keep(&link->upgrade, &message);
+  return got;
+}
