@@ -187,12 +187,26 @@ Link *link_new(Loop *loop, int from, const LinkEvents *events) {
   return link;
 }
 
+static void apply_ref(const Link *link, Watch *watch) {
+  if (link->idle) uv_unref((uv_handle_t *)&watch->poll);
+  else uv_ref((uv_handle_t *)&watch->poll);
+}
+
+void link_ref(Link *link, bool keep) {
+  if (link->fd < 0) return;
+  link->idle = !keep;
+  apply_ref(link, &link->socket);
+  if (link->in_fd != link->fd) apply_ref(link, &link->in_pipe);
+  if (link->out_fd != link->fd || link->next_out_fd >= 0) apply_ref(link, &link->out_pipe);
+}
+
 /* Blocking stays blocking: libuv makes every descriptor that it watches non-blocking. */
 static int open_watch(Link *link, Watch *watch, int fd, bool blocks) {
   int status = uv_poll_init(&link->loop->uv, &watch->poll, fd);
   if (status < 0) return status;
   watch->poll.data = link;
   link->open_watches++;
+  apply_ref(link, watch);
   if (blocks) fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
   return 0;
 }
@@ -496,12 +510,6 @@ void link_drain(Link *link, int timeout) {
     struct pollfd entry = {.fd = link->out_fd, .events = POLLOUT};
     poll(&entry, 1, timeout);
   }
-}
-
-void link_ref(Link *link, bool keep) {
-  if (link->fd < 0) return;
-  if (keep) uv_ref((uv_handle_t *)&link->poll);
-  else uv_unref((uv_handle_t *)&link->poll);
 }
 
 static void release(Link *link) {
