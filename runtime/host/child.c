@@ -5,6 +5,8 @@
  * 1.44 copies the page tables, which stops a host of 512 MB for 20 ms. A pidfd tells the end
  * without a SIGCHLD handler, which belongs to the program that hosts us: it may ignore the signal
  * or reap every child. The exit status is lost to waitid then; kernels from 6.15 on tell it still.
+ * Where there are no pidfds, as before Linux 5.3, a timer asks for each child every few
+ * milliseconds; a signal could then reach another process, should the host reap children by itself.
  *
  * A Child lives until the close callback of its watcher, which is closed right before the one call
  * of on_exit, or by child_close. */
@@ -28,11 +30,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { KILL_PATIENCE = 1000 }; /* milliseconds that child_close waits for the kernel */
+enum {
+  KILL_PATIENCE = 1000, /* milliseconds that child_close waits for the kernel */
+  ASK_EVERY = 10,       /* milliseconds, without a pidfd */
+};
 
 struct Child {
-  uv_poll_t watcher;
-  int fd; /* owned; a pidfd; -1 before the start was told and after the end */
+  union {
+    uv_handle_t handle;
+    uv_poll_t poll;   /* of the pidfd */
+    uv_timer_t timer; /* where there are none */
+  } watcher;
+  bool watched; /* false before the start was told and after the end */
+  int fd;       /* owned; a pidfd, or -1 */
   pid_t pid;
   int early_signal;     /* for a child that is only expected: what to send it when it is there */
   unsigned descriptors; /* as in the options */
@@ -159,16 +169,21 @@ static void find_status(int fd, ChildExit *how) {
   ask_kernel(fd, how);
 }
 
+static int wait_for(const Child *child, siginfo_t *info, int flags) {
+  if (child->fd >= 0) return waitid(P_PIDFD, (id_t)child->fd, info, flags);
+  return waitid(P_PID, (id_t)child->pid, info, flags);
+}
+
 /* False while the child runs, with `flags` WNOHANG; with 0 it waits for the end. */
 static bool reap(Child *child, int flags, ChildExit *how) {
   siginfo_t info = {0};
   int result;
   do {
-    result = waitid(P_PIDFD, (id_t)child->fd, &info, WEXITED | flags);
+    result = wait_for(child, &info, WEXITED | flags);
   } while (result != 0 && errno == EINTR);
   *how = (ChildExit){0};
   if (result != 0) { /* ECHILD: somebody was faster */
-    find_status(child->fd, how);
+    if (child->fd >= 0) find_status(child->fd, how);
     return true;
   }
   if (info.si_pid == 0) return false;
@@ -180,19 +195,26 @@ static bool reap(Child *child, int flags, ChildExit *how) {
 static void on_close(uv_handle_t *watcher) { free(watcher->data); }
 
 static void close_watcher(Child *child) {
-  uv_close((uv_handle_t *)&child->watcher, on_close);
-  close(child->fd);
+  uv_close(&child->watcher.handle, on_close);
+  if (child->fd >= 0) close(child->fd);
   child->fd = -1;
+  child->watched = false;
 }
 
-static void on_end(uv_poll_t *watcher, int status, int events) {
-  (void)status, (void)events;
-  Child *child = watcher->data;
+/* It has ended, or it is time to ask whether it has. */
+static void look_for_end(Child *child) {
   ChildExit how;
   if (!reap(child, WNOHANG, &how)) return;
   close_watcher(child);
   if (child->on_exit) child->on_exit(child, how);
 }
+
+static void on_end(uv_poll_t *watcher, int status, int events) {
+  (void)status, (void)events;
+  look_for_end(watcher->data);
+}
+
+static void on_time(uv_timer_t *watcher) { look_for_end(watcher->data); }
 
 /* A pidfd; or, for a child that ended and was reaped by somebody else so soon that it has none any
  * more, a descriptor that is ready at once and cannot be waited for: its end is reported as that
@@ -209,18 +231,31 @@ static void limit_descriptors(const Child *child) {
   if (child->descriptors > 0) prlimit(child->pid, RLIMIT_NOFILE, &limit, NULL);
 }
 
-static int watch(Child *child, uv_loop_t *loop) {
-  limit_descriptors(child);
-  int fd = open_pidfd(child->pid);
-  if (fd < 0) return fd;
-  int error = uv_poll_init(loop, &child->watcher, fd);
+static int watch_by_pidfd(Child *child, uv_loop_t *loop, int fd) {
+  int error = uv_poll_init(loop, &child->watcher.poll, fd);
   if (error < 0) {
     close(fd);
     return error;
   }
   child->fd = fd;
-  child->watcher.data = child;
-  uv_poll_start(&child->watcher, UV_READABLE, on_end);
+  return uv_poll_start(&child->watcher.poll, UV_READABLE, on_end);
+}
+
+static int watch_by_timer(Child *child, uv_loop_t *loop) {
+  uv_timer_init(loop, &child->watcher.timer);
+  return uv_timer_start(&child->watcher.timer, on_time, ASK_EVERY, ASK_EVERY);
+}
+
+static int watch(Child *child, uv_loop_t *loop) {
+  limit_descriptors(child);
+  int fd = open_pidfd(child->pid);
+  bool has_pidfds = fd != -ENOSYS && fd != -EPERM; /* EPERM: a container's filter */
+  int error = !has_pidfds ? watch_by_timer(child, loop)
+              : fd >= 0   ? watch_by_pidfd(child, loop, fd)
+                          : fd;
+  if (error < 0) return error;
+  child->watched = true;
+  child->watcher.handle.data = child;
   return 0;
 }
 
@@ -239,6 +274,7 @@ int child_spawn(uv_loop_t *loop, const ChildOptions *options, Child **out, int *
     free(child);
     return error;
   }
+  child->fd = -1;
   child->on_exit = options->on_exit;
   child->data = options->data;
   child->descriptors = options->descriptors;
@@ -288,12 +324,20 @@ void child_lost(Child *child) {
 
 /* After the start */
 
+/* The number is the child's own until it is reaped. */
+static int signal_by_number(const Child *child, int signal) {
+  siginfo_t info;
+  if (wait_for(child, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return UV_ESRCH;
+  return kill(child->pid, signal) == 0 ? 0 : -errno;
+}
+
 int child_kill(Child *child, int signal) {
   if (child->pid == 0) {
     child->early_signal = signal;
     return 0;
   }
-  if (child->fd < 0) return UV_ESRCH;
+  if (!child->watched) return UV_ESRCH;
+  if (child->fd < 0) return signal_by_number(child, signal);
   if (pidfd_send_signal(child->fd, signal, NULL, 0) == 0) return 0;
   return errno == EBADF ? UV_ESRCH : -errno; /* EBADF: see open_pidfd */
 }
@@ -303,19 +347,31 @@ pid_t child_pid(const Child *child) { return child->pid; }
 uint64_t child_cpu_time(const Child *child) {
   clockid_t clock;
   struct timespec time;
-  if (child->pid == 0 || child->fd < 0) return 0;
+  if (!child->watched) return 0;
   if (clock_getcpuclockid(child->pid, &clock) != 0 || clock_gettime(clock, &time) != 0) return 0;
   return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
 void *child_data(const Child *child) { return child->data; }
 
-void child_ref(Child *child) { uv_ref((uv_handle_t *)&child->watcher); }
+void child_ref(Child *child) { uv_ref(&child->watcher.handle); }
 
-void child_unref(Child *child) { uv_unref((uv_handle_t *)&child->watcher); }
+void child_unref(Child *child) { uv_unref(&child->watcher.handle); }
+
+/* The same as below, without a pidfd. */
+static bool await_end_by_asking(const Child *child) {
+  const struct timespec millisecond = {.tv_nsec = 1000000};
+  siginfo_t info = {0};
+  for (int left = KILL_PATIENCE; left > 0 && info.si_pid == 0; left--) {
+    if (wait_for(child, &info, WEXITED | WNOHANG | WNOWAIT) != 0) return true;
+    if (info.si_pid == 0) nanosleep(&millisecond, NULL);
+  }
+  return info.si_pid != 0;
+}
 
 /* Whether the child's end is there, which a killed one's is soon. */
 static bool await_end(const Child *child) {
+  if (child->fd < 0) return await_end_by_asking(child);
   struct pollfd ready = {.fd = child->fd, .events = POLLIN};
   int count;
   do {
@@ -328,7 +384,7 @@ void child_close(Child *child) {
   ChildExit how;
   child->on_exit = NULL;
   if (child->pid == 0) child->early_signal = SIGKILL; /* it is reaped when it is there */
-  if (child->fd < 0) return;
+  if (!child->watched) return;
   child_kill(child, SIGKILL);
   /* The descriptor may be ready an instant before the status is: then waiting cannot last. */
   if (await_end(child)) {

@@ -36,7 +36,7 @@ typedef struct ChildOptions {
  * one end of a stream socketpair, and no other. Its signals are unblocked, and SIGPIPE, SIGCHLD,
  * SIGINT and SIGTERM have their default effect. Returns 0 with *out and *link_fd, our end of the
  * socketpair (owned by the caller, close-on-exec, blocking), or a negative libuv code, UV_ENOENT
- * and the like for the executable's faults included. Needs a kernel with pidfds (5.4). */
+ * and the like for the executable's faults included. */
 int child_spawn(uv_loop_t *loop, const ChildOptions *options, Child **out, int *link_fd);
 
 /* The same in two steps, for a process that somebody else starts as our child (host/zygote.h): a

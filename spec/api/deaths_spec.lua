@@ -18,6 +18,44 @@ local TELL <const> = [[
 
 local KILLED <const> = '{exitCode = 9, reason = "killed"}\n'
 
+describe("a kernel without pidfds", function()
+  it("tells of every end of a renderer as any other does", function()
+    local folder = app.folder(ipc.files {
+      main = TELL .. [[
+        local function die(code, sandbox)
+          local win, load = open("page.lua", { sandbox = sandbox })
+          local _, contents = tell(win)
+          load:await()
+          contents:executeLua(code):catch(function() end)
+          gone(contents)
+        end
+        die("os.exit()", false)
+        die("os.exit(3)", false)
+        for _, signal in ipairs { "SIGKILL", "SIGSEGV", "SIGTERM" } do
+          die(("local p = lunette.process p.kill(p.pid, %q)"):format(signal), false)
+        end
+        local _, contents = tell(open())
+        contents:forcefullyCrashRenderer()
+        gone(contents)
+        quit()
+      ]],
+      page = "_G.lunette = lunette",
+    })
+    local tests = app.executable:match "^(.*)/" .. "/spec/c/test_child"
+    local result = app.spawn(tests, { "without-pidfds", app.executable, folder }).wait()
+    app.remove(folder)
+    assert.equal([[
+{exitCode = 0, reason = "clean-exit"}
+{exitCode = 3, reason = "abnormal-exit"}
+{exitCode = 9, reason = "killed"}
+{exitCode = 11, reason = "crashed"}
+{exitCode = 15, reason = "killed"}
+{exitCode = 9, reason = "killed"}
+]], result.stdout)
+    assert.equal("", result.stderr)
+  end)
+end)
+
 describe("forcefullyCrashRenderer", function()
   local function output(main, page)
     return ipc.output { main = TELL .. main .. " quit()", page = page }

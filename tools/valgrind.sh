@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What `make valgrind` runs: valgrind.sh BUILD_FOLDER SPECS C_TEST...
+#
+# Runs the C tests and these specs, with every process that they start, under valgrind's memcheck.
+# Each process writes what is found to a file of its own in BUILD_FOLDER/valgrind. Blocks that are
+# lost for certain count; those that are still reachable at the end do not.
+set -u
+
+out=$1 specs=$2
+shift 2
+logs=$PWD/$out/valgrind
+failed=0
+rm -rf "$logs"
+mkdir -p "$logs"
+export LUNETTE_SPEC_DEADLINE="${LUNETTE_SPEC_DEADLINE:-300000}"
+
+# check NAME COMMAND...
+check() {
+  name=$1
+  shift
+  LD_PRELOAD=$PWD/$out/tools/valgrind.so timeout --foreground -k 10 3600 \
+    valgrind -q --trace-children=yes --trace-children-skip='/bin/*,/usr/bin/*' \
+    --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite \
+    --log-file="$logs/$name.%p" "$@" >"$logs/$name.output" 2>&1
+  status=$?
+  # What a process is told of a system call that valgrind does not know is no finding.
+  found=$(grep -hs '^==' "$logs/$name".[0-9]* | grep -c ' at 0x')
+  if [ "$status" = 0 ] && [ "$found" = 0 ]; then
+    echo "ok    $name ($(ls "$logs/$name".[0-9]* | wc -l) processes)"
+  else
+    failed=$((failed + 1))
+    echo "FAIL  $name (status $status, $found findings): see $logs/$name.*"
+  fi
+}
+
+for test; do check "$(basename "$test")" "$test"; done
+for spec in $specs; do check "$(basename "$spec" .lua)" "$out/lunette" spec/run.lua "$spec"; done
+
+echo "valgrind: $(ls "$logs" | grep -c '\.[0-9]*$') processes, $failed failed"
+[ "$failed" = 0 ]
