@@ -141,6 +141,7 @@ static int run(Renderer *renderer) {
 static int run_zygote(Renderer *renderer, pid_t parent) {
   /* What is old now stays as it is, and shared, until a child's heap has doubled. */
   lua_gc(renderer->state->L, LUA_GCCOLLECT);
+  memory_clear(renderer->state->memory); /* a page of its own for what a renderer makes */
   signal(SIGINT, SIG_IGN);
   renderer->link_fd = zygote_serve(CHILD_LINK_FD);
   if (renderer->link_fd < 0) return finish(renderer, true);

@@ -28,7 +28,10 @@ void memory_limit(Memory *memory, size_t limit, void (*exhausted)(bool again)) {
   memory->mark = memory->used;
 }
 
-void memory_join(Memory *memory, const Memory *other) {
+void memory_clear(Memory *memory) { pool_clear(&memory->pool); }
+
+void memory_join(Memory *memory, Memory *other) {
+  memory_clear(other);
   memory->used += other->used;
   if (memory->peak < memory->used) memory->peak = memory->used;
 }
@@ -130,7 +133,7 @@ static bool may_pass_mark(Memory *memory, const void *block, size_t old_size, si
 static void *release(Memory *memory, void *block, size_t size) {
   if (!block) return NULL;
   memory->used -= size;
-  if (!memory->ending) free(block);
+  if (!memory->ending) pool_give(&memory->pool, block, size);
   return NULL;
 }
 
@@ -140,7 +143,7 @@ __attribute__((noinline)) static void *resize(Memory *memory, void *block, size_
   size_t before = block ? old_size : 0, used = memory->used - before + new_size;
   bool passes = used > memory->mark && new_size > before;
   if (passes && !may_pass_mark(memory, block, old_size, new_size)) return NULL;
-  void *result = realloc(block, new_size);
+  void *result = realloc(block, pool_size(new_size));
   if (result) memory->used = memory->used - before + new_size;
   return result;
 }
@@ -151,7 +154,7 @@ void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size)
   if (new_size == 0) return release(memory, block, old_size);
   if (block || new_size > memory->mark || memory->used > memory->mark - new_size)
     return resize(memory, block, old_size, new_size);
-  void *result = malloc(new_size);
+  void *result = pool_take(&memory->pool, new_size);
   if (result) memory->used += new_size;
   return result;
 }

@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vm/pool.h"
+
 /* Somebody else's allocator, as a lua_Alloc; see lunette.h. */
 typedef void *(*MemoryHook)(void *data, void *block, size_t old_size, size_t new_size);
 
@@ -27,6 +29,7 @@ typedef struct Memory {
   /* How much of the processor's time the emergency collections take. */
   uint64_t begun, collecting, since; /* nanoseconds of the processor */
   int collections, futile;           /* since then; in a row, that freed next to nothing */
+  Pool pool;                         /* of blocks that were freed */
 } Memory;
 
 /* Makes it count from 0, without a limit. */
@@ -38,7 +41,10 @@ void memory_init(Memory *memory);
 void memory_limit(Memory *memory, size_t limit, void (*exhausted)(bool again));
 
 /* What is counted by `other`, whose states are told to use `memory` instead. */
-void memory_join(Memory *memory, const Memory *other);
+void memory_join(Memory *memory, Memory *other);
+
+/* Gives back what is kept of freed blocks; at the end of the states, or at any time. */
+void memory_clear(Memory *memory);
 
 /* A lua_Alloc; `data` is a Memory. */
 void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size);

@@ -55,6 +55,7 @@ static int open_all(lua_State *L) {
 
 static void release(State *state) {
   if (state->L) lua_close(state->L);
+  if (!state->own.ending) memory_clear(&state->own);
   clone_context_free(state->clone);
   free(state);
 }

@@ -48,6 +48,47 @@ static void test_counting(void) {
   CHECK(first == NULL && memory.used == 100);
   resize(&memory, second, 100, 0);
   CHECK(memory.used == 0 && memory.peak == 1500);
+  memory_clear(&memory);
+}
+
+/* Each size up to the largest is whole, whatever its block was before. */
+static void test_small_blocks(void) {
+  enum { BLOCKS = 100, SIZES = POOL_LARGEST + POOL_STEP };
+  Memory memory;
+  memory_init(&memory);
+  for (size_t round = 0; round < 3 * SIZES; round++) {
+    uint8_t *blocks[BLOCKS];
+    size_t size = 1 + round % SIZES, next = 1 + (round * 7) % SIZES;
+    for (int i = 0; i < BLOCKS; i++) memset(blocks[i] = new_object(&memory, size), i, size);
+    for (int i = 0; i < BLOCKS; i++) {
+      CHECK(blocks[i][0] == i && blocks[i][size - 1] == i);
+      blocks[i] = resize(&memory, blocks[i], size, next);
+      memset(blocks[i], i, next);
+    }
+    for (int i = 0; i < BLOCKS; i++) resize(&memory, blocks[i], next, 0);
+  }
+  CHECK(memory.used == 0);
+  memory_clear(&memory);
+}
+
+/* Blocks are used again; no more of them are kept than may be. */
+static void test_kept_blocks(void) {
+  enum { BLOCKS = 2 * POOL_KEPT + 2, SIZE = 56 };
+  Memory memory;
+  memory_init(&memory);
+  void **blocks = calloc(BLOCKS, sizeof *blocks);
+  for (int i = 0; i < BLOCKS; i++) blocks[i] = new_object(&memory, SIZE);
+  void *last = blocks[POOL_KEPT > 0 ? POOL_KEPT - 1 : 0];
+  for (int i = 0; i < BLOCKS; i++) resize(&memory, blocks[i], SIZE, 0);
+  CHECK(memory.pool.counts[pool_class(SIZE)] == POOL_KEPT);
+  if (POOL_KEPT > 0) {
+    void *again = new_object(&memory, SIZE);
+    CHECK(again == last);
+    resize(&memory, again, SIZE, 0);
+  }
+  memory_clear(&memory);
+  CHECK(memory.pool.counts[pool_class(SIZE)] == 0);
+  free(blocks);
 }
 
 static void test_collection_helps(void) {
@@ -135,6 +176,8 @@ static void test_long_collections(void) {
 
 static void test_all(void) {
   test_counting();
+  test_small_blocks();
+  test_kept_blocks();
   test_collection_helps();
   test_collection_does_not_help();
   test_no_collection();
