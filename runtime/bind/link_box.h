@@ -26,7 +26,8 @@ enum {
   BOX_CATCH,     /* message handler of handlers */
   BOX_ON_CANCEL, /* of the promises of questions */
   BOX_FAULT,     /* keeps the text that fail() got */
-  BOX_VALUES = BOX_FAULT
+  BOX_CHANNEL,   /* name in the last message or question */
+  BOX_VALUES = BOX_CHANNEL
 };
 
 /* Slots of the event of a question whose asker blocks. */
@@ -43,6 +44,8 @@ typedef struct LinkBox {
   size_t channel_max;     /* of their channels' names: bytes */
   Waiting *waiting;       /* listeners to its messages that have not returned */
   char fault[80];         /* says that they are too many */
+  const char *channel;    /* bytes of BOX_CHANNEL's string; NULL: none yet */
+  size_t channel_size;
   int self;               /* reference */
   bool greeted;           /* the other side may send what it likes; routes are set */
   bool decoding;          /* a packet's bytes, in the link's buffer, are being read */

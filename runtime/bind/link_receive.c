@@ -7,6 +7,7 @@
 #include "vm/json_weight.h"
 
 #include <lauxlib.h>
+#include <string.h>
 
 /* The stack of a task that runs a function of the app's. */
 enum { TASK_BOX = 1, TASK_CHANNEL, TASK_CATCH, TASK_FUNCTION, TASK_EVENT };
@@ -109,8 +110,19 @@ static int receive_reply(lua_State *L, LinkBox *box, const Packet *packet) {
 
 /* ---- functions of the app's ---- */
 
-static void push_channel(lua_State *L, const Packet *packet) {
-  lua_pushlstring(L, packet->channel, packet->channel_size);
+/* As a rule it is the last packet's: then Lua need not look for its string. */
+static void push_channel(lua_State *L, LinkBox *box, const Packet *packet) {
+  size_t size = packet->channel_size;
+  if (box->channel && size == box->channel_size &&
+      memcmp(packet->channel, box->channel, size) == 0) {
+    lua_getiuservalue(L, TASK_BOX, BOX_CHANNEL);
+    return;
+  }
+  const char *channel = lua_pushlstring(L, packet->channel, size);
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, TASK_BOX, BOX_CHANNEL);
+  box->channel = channel;
+  box->channel_size = size;
 }
 
 /* Puts an event of the class `which` at TASK_EVENT. */
@@ -219,7 +231,7 @@ static int receive_invoke(lua_State *L, LinkBox *box, const Packet *packet) {
   int count;
   lua_Integer id = packet->id;
   if (!is_new_question(L, box, packet)) return pass_to_lua(L, box, packet);
-  push_channel(L, packet);
+  push_channel(L, box, packet);
   lua_getiuservalue(L, TASK_BOX, BOX_CATCH);
   lua_getiuservalue(L, TASK_BOX, BOX_HANDLERS);
   if (!find_handler(L)) return pass_to_lua(L, box, packet);
@@ -262,9 +274,9 @@ static bool is_watched(lua_State *L, const char *name) {
 }
 
 /* Pushes what comes before the event. False where more than one function is to be called. */
-static bool push_listener(lua_State *L, const Packet *packet, const char *watchers) {
+static bool push_listener(lua_State *L, LinkBox *box, const Packet *packet, const char *watchers) {
   if (is_watched(L, watchers)) return false;
-  push_channel(L, packet);
+  push_channel(L, box, packet);
   lua_getiuservalue(L, TASK_BOX, BOX_CATCH);
   lua_getiuservalue(L, TASK_BOX, BOX_LISTENERS);
   return find_only_listener(L);
@@ -274,7 +286,7 @@ static bool push_listener(lua_State *L, const Packet *packet, const char *watche
 static int receive_message(lua_State *L, LinkBox *box, const Packet *packet) {
   int count;
   bool simple = packet->frame == 0 && packet->id == 0;
-  if (!simple || !push_listener(L, packet, "ipc-message")) return pass_to_lua(L, box, packet);
+  if (!simple || !push_listener(L, box, packet, "ipc-message")) return pass_to_lua(L, box, packet);
   push_event(L, BOX_EVENT);
   if (!read_all(L, box, packet, &count) || lua_isnil(L, TASK_FUNCTION)) return 0;
   lua_callk(L, 1 + count, 0, 0, after_call);
@@ -303,7 +315,7 @@ static int receive_sync(lua_State *L, LinkBox *box, const Packet *packet) {
   int count;
   lua_Integer id = packet->id;
   if (!is_new_question(L, box, packet)) return pass_to_lua(L, box, packet);
-  bool simple = push_listener(L, packet, "ipc-message-sync");
+  bool simple = push_listener(L, box, packet, "ipc-message-sync");
   if (!simple || lua_isnil(L, TASK_FUNCTION)) return pass_to_lua(L, box, packet);
   push_event(L, BOX_SYNC_EVENT);
   lua_pushinteger(L, id);

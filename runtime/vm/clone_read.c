@@ -13,6 +13,7 @@
 
 #include "vm/clone_chains.h"
 #include "vm/clone_format.h"
+#include "vm/clone_seen.h"
 
 /* How many keys a message may make Lua walk along (clone_chains.h): some 20 ms of work for the
  * smallest, and never more than in proportion to its size. Honest keys come nowhere near. */
@@ -33,6 +34,7 @@ typedef struct Reader {
   unsigned slot_count; /* key slots on the stack */
   unsigned key_count;  /* keys that could have had a slot, so far */
   int refs;            /* index of the table of shared tables, or 0 */
+  KnownKeys *known;
   const CloneHooks *hooks;
   const CloneShare *share;
   size_t shared_left; /* bytes that the message may still have in shared memory */
@@ -175,7 +177,11 @@ static bool remember_table(Reader *r, const uint8_t *tag) {
 
 /* Reads a string of up to KEY_LONGEST bytes that takes the next number. */
 static inline bool read_short_key(Reader *r, size_t size, bool keep) {
-  if (!read_bytes(r, size)) return false;
+  if (left(r) < size) return truncated(r);
+  if (!weigh(r, WEIGHT_STRING + size)) return false;
+  if (size > 0) keys_push(r->known, r->L, r->at, size);
+  else lua_pushliteral(r->L, "");
+  r->at += size;
   unsigned slot = r->key_count++;
   if (!keep) return true;
   if (slot >= r->slot_count) return fail(r, "a key without a slot");
@@ -323,7 +329,6 @@ static size_t shared_max(const CloneLimits *limits, size_t size) {
 
 int clone_read(CloneContext *context, lua_State *L, const uint8_t *data, size_t size,
                const CloneLimits *limits, const CloneHooks *hooks, const char **error) {
-  (void)context;
   int base = lua_gettop(L);
   Reader r = {
       .L = L,
@@ -336,6 +341,7 @@ int clone_read(CloneContext *context, lua_State *L, const uint8_t *data, size_t 
       .depth = limits->depth,
       .stack_ready = base,
       .base = base,
+      .known = &context->known,
       .hooks = hooks,
       .share = limits->share,
   };

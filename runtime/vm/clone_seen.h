@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "vm/clone.h"
+#include "vm/clone_keys.h"
 
 enum { SEEN_KEY_BUCKETS = 128 };
 
@@ -32,6 +33,7 @@ struct CloneContext {
   uint32_t generation;
   int key_count;
   SeenKey keys[SEEN_KEY_BUCKETS];
+  KnownKeys known; /* when reading */
 };
 
 /* Forgets what the last message met. False when memory is short. */
