@@ -33,6 +33,7 @@ typedef struct Pool {
   int counts[POOL_CLASSES];
 } Pool;
 
+/* The class that a block of `size` bytes belongs to. */
 static inline size_t pool_class(size_t size) {
   return (size + POOL_STEP - POOL_SMALLEST - 1) / POOL_STEP;
 }
