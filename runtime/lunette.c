@@ -41,7 +41,7 @@ static void push_files(lua_State *L, const LunetteOptions *options) {
   }
 }
 
-/* {app=, code=, files=, argv=, embedded=, executable=} */
+/* {app=, code=, files=, argv=, embedded=, executable=, stop_signal=} */
 static void push_options(lua_State *L, const LunetteHost *host, const LunetteOptions *options) {
   lua_newtable(L);
   set_string(L, "app", options->app);
@@ -49,6 +49,8 @@ static void push_options(lua_State *L, const LunetteHost *host, const LunetteOpt
   set_string(L, "executable", host->executable);
   lua_pushboolean(L, !(options->flags & LUNETTE_STANDALONE));
   lua_setfield(L, -2, "embedded");
+  lua_pushinteger(L, options->stop_signal);
+  lua_setfield(L, -2, "stop_signal");
   push_argv(L, options);
   lua_setfield(L, -2, "argv");
   push_files(L, options);

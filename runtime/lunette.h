@@ -33,10 +33,11 @@
  *
  * FAILURE. Results below zero are the errors below; lunette_error has the text. Nothing was done
  * then, unless a comment says otherwise. No function exits, aborts, prints, jumps out of a call,
- * or changes a signal's disposition, the locale, the working directory or the environment, and no
- * signal is needed: the host program may ignore SIGCHLD or reap every child. Pages that are
- * processes are children of this one; they end with the thread that opened the host at the latest.
- * While a function runs, SIGPIPE is blocked on its thread. */
+ * or changes a signal's disposition (but for `stop_signal`, if you name one), the locale, the
+ * working directory or the environment, and no signal is needed: the host program may ignore
+ * SIGCHLD or reap every child. Pages that are processes are children of this one; they end with the
+ * thread that opened the host at the latest. While a function runs, SIGPIPE is blocked on its
+ * thread. */
 #ifndef LUNETTE_H
 #define LUNETTE_H
 
@@ -202,6 +203,11 @@ typedef struct LunetteOptions {
   LunetteLog log;           /* NULL: lines come as LUNETTE_EVENT_LOG */
   LunetteAllocate allocate; /* for the main state; NULL: malloc. Other parts use malloc. */
   void *data;               /* what hooks get first */
+
+  /* The signal by which pages that are threads are interrupted to be stopped, such as SIGURG. The
+   * library handles it from the first such page on. 0: none, and the Lua code of these pages is
+   * about half as fast, as it must look by itself whether it is to stop. */
+  int stop_signal;
 } LunetteOptions;
 
 /* Makes a host with a main state on this thread, and runs the app's main script until it returns or

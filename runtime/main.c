@@ -8,6 +8,14 @@
 
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+/* By which renderers on threads are stopped. It is ignored as a rule, so that one too many does no
+ * harm. The thread sanitizer keeps signals back until the thread calls something. */
+#ifdef __SANITIZE_THREAD__
+enum { STOP_SIGNAL = 0 };
+#else
+enum { STOP_SIGNAL = SIGURG };
+#endif
+
 static const char help[] =
     "usage: lunette APP [arguments]      run an app: a Lua file, or a folder with main.lua\n"
     "                                    or lunette.json (main, name, version)\n"
@@ -23,8 +31,11 @@ static int usage_error(const char *text, const char *what) {
 
 /* Fills in what to run. Returns -1, or the status to exit with at once. */
 static int parse(int argc, char **argv, LunetteOptions *options) {
-  *options = (LunetteOptions){
-      .size = sizeof *options, .argc = argc, .argv = argv, .flags = LUNETTE_STANDALONE};
+  *options = (LunetteOptions){.size = sizeof *options,
+                              .argc = argc,
+                              .argv = argv,
+                              .flags = LUNETTE_STANDALONE,
+                              .stop_signal = STOP_SIGNAL};
   if (argc < 2) return usage_error("an app is missing", "");
   if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
     fputs(help, stdout);

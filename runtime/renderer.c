@@ -2,13 +2,12 @@
  * The renderer process: a state that is told over its link what to run. And the zygote, which has
  * booted that far and forks one for each request. A worker of `lunette test` is such a process too,
  * with a boot module of its own. */
-#include "base/log.h"
 #include "host/child.h"
 #include "host/sandbox.h"
 #include "host/zygote.h"
 #include "lunette.h"
-#include "vm/entry.h"
 #include "vm/loader.h"
+#include "vm/renderer_state.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -26,46 +25,6 @@ typedef struct Renderer {
   unsigned missing; /* of the sandbox, once it was entered */
 } Renderer;
 
-/* (renderer): loads the modules that every renderer needs. Protected. All of it stays: the
- * collector, which would look through it each time that the heap has doubled, waits. */
-static int load_modules(lua_State *L) {
-  const Renderer *renderer = lua_touserdata(L, 1);
-  lua_gc(L, LUA_GCSTOP);
-  loader_import(L, renderer->boot);
-  lua_gc(L, LUA_GCRESTART);
-  return 0;
-}
-
-/* (renderer): connects to main, which says what to run: start(link_fd, contained, missing...).
- * Protected. */
-static int connect_to_main(lua_State *L) {
-  const Renderer *renderer = lua_touserdata(L, 1);
-  loader_import(L, renderer->boot);
-  lua_getfield(L, -1, "start");
-  lua_pushinteger(L, renderer->link_fd);
-  lua_pushboolean(L, renderer->sandboxed && !(renderer->missing & SANDBOX_FILTER));
-  if (renderer->missing & SANDBOX_FILTER) lua_pushliteral(L, "filter");
-  if (renderer->missing & SANDBOX_LANDLOCK) lua_pushliteral(L, "landlock");
-  lua_call(L, lua_gettop(L) - 3, 0);
-  return 0;
-}
-
-/* Runs the function, with the renderer, as an entry into Lua. */
-static bool run_protected(Renderer *renderer, lua_CFunction function) {
-  State *state = renderer->state;
-  lua_State *L = state->L;
-  lua_pushcfunction(L, function);
-  lua_pushlightuserdata(L, renderer);
-  entry_enter(state);
-  int status = lua_pcall(L, 1, 0, 0);
-  entry_leave(state);
-  if (status == LUA_OK) return true;
-  const char *reason = lua_tostring(L, -1);
-  log_warn("a renderer cannot start: %s", reason ? reason : "an error that is no string");
-  lua_pop(L, 1);
-  return false;
-}
-
 /* All that can be done before the link is there. What is to be sandboxed loads nothing from a disk.
  */
 static bool prepare(Renderer *renderer) {
@@ -76,7 +35,7 @@ static bool prepare(Renderer *renderer) {
     loader_seal(renderer->state->L);
     renderer->loop->alone = true; /* no luv: nothing else comes on it */
   }
-  if (!run_protected(renderer, load_modules)) return false;
+  if (!renderer_state_load(renderer->state, renderer->boot)) return false;
   if (renderer->sandboxed) renderer->missing = sandbox_prepare();
   return true;
 }
@@ -105,20 +64,18 @@ static bool open_loop(Renderer *renderer) {
   return true;
 }
 
-/* (renderer): nothing is left that the loop could wait for: idle(). Protected. */
-static int tell_idle(lua_State *L) {
-  const Renderer *renderer = lua_touserdata(L, 1);
-  loader_import(L, renderer->boot);
-  lua_getfield(L, -1, "idle");
-  lua_call(L, 0, 0);
-  return 0;
+static bool connect_to_main(const Renderer *renderer) {
+  bool contained = renderer->sandboxed && !(renderer->missing & SANDBOX_FILTER);
+  return renderer_state_connect(renderer->state, renderer->boot, renderer->link_fd, contained,
+                                renderer->missing);
 }
 
 /* A spec that waits when nothing is left that could wake it must hear so. */
 static void run_loop(Renderer *renderer) {
   loop_run(renderer->loop);
   if (!renderer->works) return;
-  while (!renderer->loop->stopped && run_protected(renderer, tell_idle)) loop_run(renderer->loop);
+  while (!renderer->loop->stopped && renderer_state_idle(renderer->state, renderer->boot))
+    loop_run(renderer->loop);
 }
 
 static void ignore(int signal) { (void)signal; }
@@ -133,7 +90,7 @@ static void set_signals(const Renderer *renderer) {
 
 static int run(Renderer *renderer) {
   set_signals(renderer);
-  bool started = open_loop(renderer) && run_protected(renderer, connect_to_main);
+  bool started = open_loop(renderer) && connect_to_main(renderer);
   if (started) run_loop(renderer);
   return finish(renderer, started);
 }

@@ -23,6 +23,7 @@ int open_os(lua_State *L);      /* files, environment, process */
 int open_promise(lua_State *L); /* what every promise does */
 int open_state(lua_State *L);   /* the state's memory, and versions */
 int open_task(lua_State *L);    /* tasks and what is known of coroutines */
+int open_thread(lua_State *L);  /* renderers on threads of this process */
 
 /* The event in the six arguments from `first`: type, page, id, channel, text, status. Its strings
  * are those of the stack. [-0, +0, raises for bad arguments] */

@@ -3,6 +3,7 @@
 #include "bind/bind.h"
 #include "host/child.h"
 #include "lunette.h"
+#include "vm/brake.h"
 #include "vm/loader.h"
 #include "vm/state.h"
 
@@ -18,13 +19,31 @@ static int l_heap(lua_State *L) {
  * to collect sooner than state.c does. */
 enum { OWN_MINOR = 20, OWN_MAJOR = 100 };
 
-/* limit(bytes): past it, this process ends as one that is out of memory. */
+static void end_process(void *unused, bool again) {
+  (void)unused;
+  child_out_of_memory(again);
+}
+
+static void end_thread(void *brake, bool again) { ((Brake *)brake)->exhausted(brake, again); }
+
+/* limit(bytes): past it, this renderer ends as one that is out of memory. */
 static int l_limit(lua_State *L) {
   lua_Integer limit = luaL_checkinteger(L, 1);
   luaL_argcheck(L, limit > 0, 1, "bytes expected");
-  memory_limit(state_from(L)->memory, (size_t)limit, child_out_of_memory);
+  State *state = state_from(L);
+  Brake *brake = state->loop->brake;
+  memory_limit(state->memory, (size_t)limit, brake ? end_thread : end_process, brake);
   lua_gc(L, LUA_GCGEN, OWN_MINOR, OWN_MAJOR);
   return 0;
+}
+
+/* leave(code): ends this renderer, which is on a thread, where it stands. */
+static int l_leave(lua_State *L) {
+  Brake *brake = state_from(L)->loop->brake;
+  luaL_argcheck(L, brake, 1, "not on a thread");
+  brake->code = (int)luaL_checkinteger(L, 1) & 0xff;
+  brake_pull_here(brake);
+  return 0; /* its next instruction is not run */
 }
 
 /* seal(): the runtime's modules come from the executable alone from now on. */
@@ -69,8 +88,8 @@ static int l_log(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"heap", l_heap}, {"limit", l_limit},       {"log", l_log}, {"random", l_random},
-    {"seal", l_seal}, {"versions", l_versions}, {NULL, NULL},
+    {"heap", l_heap},     {"leave", l_leave}, {"limit", l_limit},       {"log", l_log},
+    {"random", l_random}, {"seal", l_seal},   {"versions", l_versions}, {NULL, NULL},
 };
 
 int open_state(lua_State *L) {

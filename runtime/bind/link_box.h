@@ -46,11 +46,11 @@ typedef struct LinkBox {
   char fault[80];         /* says that they are too many */
   const char *channel;    /* bytes of BOX_CHANNEL's string; NULL: none yet */
   size_t channel_size;
-  int self;               /* reference */
-  bool greeted;           /* the other side may send what it likes; routes are set */
-  bool decoding;          /* a packet's bytes, in the link's buffer, are being read */
-  uint8_t codec;          /* PACKET_FLAG_JSON when the app's messages are in JSON, else 0 */
-  CloneShare share;       /* the link's shared memory */
+  int self;         /* reference */
+  bool greeted;     /* the other side may send what it likes; routes are set */
+  bool decoding;    /* a packet's bytes, in the link's buffer, are being read */
+  uint8_t codec;    /* PACKET_FLAG_JSON when the app's messages are in JSON, else 0 */
+  CloneShare share; /* the link's shared memory */
 } LinkBox;
 
 enum { LINK_DEPTH_MAX = 1000 };

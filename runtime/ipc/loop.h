@@ -19,9 +19,10 @@ typedef struct Loop {
   uint64_t
       spin;   /* nanoseconds of polling before the loop sleeps; 0, or it costs a core; settable */
   bool alone; /* nothing but timers and one link is ever on it; settable before loop_run */
-  struct Link *link; /* borrowed: the link that was opened last, NULL once it is closed */
-  bool stopped;      /* loop_stop was called */
-  uint64_t deadline; /* of the pump that runs, in nanoseconds; 0 while none does */
+  struct Brake *brake; /* borrowed: of a renderer on a thread (vm/brake.h), else NULL; settable */
+  struct Link *link;   /* borrowed: the link that was opened last, NULL once it is closed */
+  bool stopped;        /* loop_stop was called */
+  uint64_t deadline;   /* of the pump that runs, in nanoseconds; 0 while none does */
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle; /* active while something waits for the next turn: poll does not sleep on it */

@@ -7,6 +7,7 @@
 #include "vm/entry.h"
 
 #include "base/log.h"
+#include "vm/brake.h"
 #include "vm/waiting.h"
 
 #include <lauxlib.h>
@@ -69,7 +70,41 @@ static int make_task(lua_State *L) {
   return 0;
 }
 
+int entry_resume(const State *state, lua_State *thread, lua_State *from, int count, int *results) {
+  Brake *brake = state->loop->brake;
+  if (!brake) return lua_resume(thread, from, count, results);
+  lua_State *before = brake_switch(brake, thread);
+  int status = lua_resume(thread, from, count, results);
+  brake_switch(brake, before);
+  return status;
+}
+
+int entry_reset(const State *state, lua_State *thread) {
+  Brake *brake = state->loop->brake;
+  lua_State *before = brake ? brake_switch(brake, thread) : NULL;
+  int status = lua_resetthread(thread);
+  if (brake) brake_switch(brake, before);
+  return status;
+}
+
+/* lua_pcall on state->L. */
+static int call_protected(const State *state, int count, int results) {
+  Brake *brake = state->loop->brake;
+  lua_State *before = brake ? brake_switch(brake, state->L) : NULL;
+  int status = lua_pcall(state->L, count, results, 0);
+  if (brake) brake_switch(brake, before);
+  return status;
+}
+
+/* The renderer on this thread is being stopped: nothing is run any more, and its loop ends. */
+static bool is_stopped(const State *state) {
+  if (!brake_is_pulled(state->loop->brake)) return false;
+  loop_stop(state->loop);
+  return true;
+}
+
 lua_State *entry_begin(State *state) {
+  if (is_stopped(state)) return NULL;
   if (state->idle_count == 0) {
     lua_State *L = state->L;
     lua_pushcfunction(L, make_task);
@@ -118,8 +153,8 @@ static void take_error(lua_State *L, lua_State *thread) {
   lua_xmove(thread, L, 1);
   lua_pushcfunction(L, trace);
   lua_pushlightuserdata(L, thread);
-  lua_pcall(L, 1, 1, 0);                         /* an error for want of memory is a text as well */
-  if (lua_resetthread(thread) == LUA_OK) return; /* it had not even begun to run */
+  lua_pcall(L, 1, 1, 0); /* an error for want of memory is a text as well */
+  if (entry_reset(state_from(L), thread) == LUA_OK) return; /* it had not even begun to run */
   lua_xmove(thread, L, 1);
   lua_replace(L, -3);
 }
@@ -136,6 +171,7 @@ static TaskStatus settle(State *state, lua_State *task, int status, int results,
     if (anchored) let_go(state->L, task);
     return TASK_SUSPENDED;
   }
+  if (status != LUA_OK && is_stopped(state)) return TASK_FAILED;
   if (status != LUA_OK) report(state, task);
   retire(state, task, anchored);
   return status == LUA_OK ? TASK_DONE : TASK_FAILED;
@@ -143,7 +179,7 @@ static TaskStatus settle(State *state, lua_State *task, int status, int results,
 
 TaskStatus entry_run(State *state, lua_State *task, lua_State *from, int count) {
   int results = 0;
-  int status = lua_resume(task, from, count, &results);
+  int status = entry_resume(state, task, from, count, &results);
   return settle(state, task, status, results, true);
 }
 
@@ -155,7 +191,11 @@ void entry_enter(State *state) {
 /* Calls the function of the runtime's own on top of state->L, protected. Its failure is logged. */
 static bool protect(State *state, int count) {
   lua_State *L = state->L;
-  if (lua_pcall(L, count, 0, 0) == LUA_OK) return true;
+  if (call_protected(state, count, 0) == LUA_OK) return true;
+  if (is_stopped(state)) {
+    lua_pop(L, 1);
+    return false;
+  }
   bool is_text = lua_type(L, -1) == LUA_TSTRING; /* to make one of a number takes memory */
   const char *text = is_text ? lua_tostring(L, -1) : "(not a string)";
   log_warn_to(state->log, "error in the runtime: %s", text);
@@ -266,14 +306,14 @@ static void drain_queue(State *state) {
 static bool drain(State *world) {
   if (!has_microtasks(world)) return false;
   world->depth++;
-  while (has_microtasks(world)) drain_queue(world);
+  while (has_microtasks(world) && !is_stopped(world)) drain_queue(world);
   world->depth--;
   return true;
 }
 
 static void drain_worlds(State *state) {
   bool again = true;
-  while (again) {
+  while (again && !is_stopped(state)) {
     again = false;
     State *world = state;
     do {
@@ -315,6 +355,10 @@ TaskStatus entry_call(State *state, int count) {
 
 bool entry_hook(State *state, StateHook hook, int count) {
   lua_State *L = state->L;
+  if (is_stopped(state)) {
+    lua_pop(L, count);
+    return false;
+  }
   if (lua_rawgeti(L, LUA_REGISTRYINDEX, state->hooks[hook]) != LUA_TFUNCTION) {
     lua_pop(L, count + 1);
     return true;
@@ -334,7 +378,7 @@ static int call_for_results(State *state, lua_State *to, int count) {
   lua_State *L = state->L;
   int base = lua_gettop(L) - count - 1;
   entry_enter(state);
-  int status = lua_pcall(L, count, LUA_MULTRET, 0);
+  int status = call_protected(state, count, LUA_MULTRET);
   int got = lua_gettop(L) - base;
   if (status != LUA_OK) {
     lua_pushcfunction(L, name_callback);
@@ -370,7 +414,7 @@ bool entry_wake(State *state, lua_State *thread, uint32_t wait, lua_State *from)
   if (lua_status(thread) != LUA_YIELD) return false; /* about to wait: it runs still */
   mark->waiting = 0;
   int results = 0;
-  int status = lua_resume(thread, from, 0, &results);
+  int status = entry_resume(state, thread, from, 0, &results);
   if (mark->pooled) {
     settle(state, thread, status, results, false);
   } else if (status == LUA_YIELD && mark->waiting) {

@@ -30,6 +30,13 @@ void entry_abandon(State *state, lua_State *task);
  * the thread that is running, or state->L when the loop calls. Does not end the turn. */
 TaskStatus entry_run(State *state, lua_State *task, lua_State *from, int count);
 
+/* lua_resume of `thread` by the code of `from`. In a renderer on a thread that is being stopped
+ * `from` ends at its next instruction. */
+int entry_resume(const State *state, lua_State *thread, lua_State *from, int count, int *results);
+
+/* lua_resetthread, likewise. */
+int entry_reset(const State *state, lua_State *thread);
+
 /* Begins an entry, outermost or nested, for those who use entry_run; entry_leave must follow. */
 void entry_enter(State *state);
 

@@ -3,6 +3,7 @@
 #include "vm/loader.h"
 
 #include "bind/bind.h"
+#include "vm/state.h"
 
 #include <lauxlib.h>
 #include <stdlib.h>
@@ -79,7 +80,8 @@ static int l_import(lua_State *L) {
 
 void loader_init(lua_State *L) {
   lua_newtable(L);
-  const char *folder = getenv("LUNETTE_LUA");
+  /* Another thread may be changing the environment, which nothing guards. */
+  const char *folder = state_from(L)->loop->brake ? NULL : getenv("LUNETTE_LUA");
   if (folder && *folder) lua_pushstring(L, folder);
   else lua_pushboolean(L, 0);
   lua_pushcclosure(L, l_import, 2);

@@ -22,10 +22,17 @@ enum {
 
 void memory_init(Memory *memory) { *memory = (Memory){.limit = SIZE_MAX}; }
 
-void memory_limit(Memory *memory, size_t limit, void (*exhausted)(bool again)) {
+void memory_limit(Memory *memory, size_t limit, void (*exhausted)(void *data, bool again),
+                  void *data) {
   memory->limit = limit;
   memory->exhausted = exhausted;
+  memory->data = data;
   memory->mark = memory->used;
+}
+
+void memory_refuse(Memory *memory, bool refuse) {
+  memory->refuses = refuse;
+  memory->mark = 0; /* so that none takes the short way */
 }
 
 void memory_clear(Memory *memory) { pool_clear(&memory->pool); }
@@ -70,7 +77,7 @@ static void exhaust(Memory *memory) {
   memory->is_exhausted = true;
   if (memory->limit < memory->used) memory->limit = memory->used;
   if (!again) memory->limit += RESERVE;
-  memory->exhausted(again);
+  memory->exhausted(memory->data, again);
 }
 
 /* The first request behind a refusal: the same one, unless Lua did not ask again. True when it is
@@ -120,6 +127,7 @@ static bool may_grow(Memory *memory, const void *block, size_t more, bool is_obj
 
 /* The first time that so much is used; a mark of 0 says that there is more to it. */
 static bool may_pass_mark(Memory *memory, const void *block, size_t old_size, size_t new_size) {
+  if (memory->refuses) return false;
   size_t wanted = memory->used + new_size - (block ? old_size : 0);
   if (memory->mark == 0 || wanted > memory->limit) {
     bool is_object = !block && old_size != 0; /* then that tells its type */

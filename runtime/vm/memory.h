@@ -13,14 +13,16 @@ typedef void *(*MemoryHook)(void *data, void *block, size_t old_size, size_t new
 
 /* What the states that share it have allocated. Without a limit it only counts. */
 typedef struct Memory {
-  size_t used, peak;             /* bytes: now, and at most so far */
-  size_t mark;                   /* growth up to here takes the short way */
-  size_t limit;                  /* SIZE_MAX when there is none */
-  void (*exhausted)(bool again); /* called when the limit is hit, from within the allocator */
-  MemoryHook hook;               /* of memory_allocate_hooked */
+  size_t used, peak;                         /* bytes: now, and at most so far */
+  size_t mark;                               /* growth up to here takes the short way */
+  size_t limit;                              /* SIZE_MAX when there is none */
+  void (*exhausted)(void *data, bool again); /* called when the limit is hit, while allocating */
+  void *data;                                /* borrowed: for that */
+  MemoryHook hook;                           /* of memory_allocate_hooked */
   void *hook_data;
   bool is_exhausted;
-  bool ending; /* the process ends with the states: freeing is of no use any more; settable */
+  bool refuses; /* whatever more is asked for: memory_refuse */
+  bool ending;  /* the process ends with the states: freeing is of no use any more; settable */
   /* The request that was refused last, so that the collector runs and Lua asks again. */
   bool has_refused;
   const void *block;
@@ -36,9 +38,14 @@ typedef struct Memory {
 void memory_init(Memory *memory);
 
 /* Limits the sum to `limit` bytes. When a request is refused although the collector has run, or the
- * collector would run again and again for next to nothing, exhausted(false) is called; Lua raises
- * "not enough memory", and there is a little more to end with. Past that, exhausted(true). */
-void memory_limit(Memory *memory, size_t limit, void (*exhausted)(bool again));
+ * collector would run again and again for next to nothing, exhausted(data, false) is called; Lua
+ * raises "not enough memory", and there is a little more to end with. Past that, exhausted(data,
+ * true). */
+void memory_limit(Memory *memory, size_t limit, void (*exhausted)(void *data, bool again),
+                  void *data);
+
+/* From now on each request for more is refused, until it is called with false. */
+void memory_refuse(Memory *memory, bool refuse);
 
 /* What is counted by `other`, whose states are told to use `memory` instead. */
 void memory_join(Memory *memory, Memory *other);

@@ -3,6 +3,7 @@
 #include "vm/state.h"
 
 #include "base/log.h"
+#include "vm/brake.h"
 #include "vm/entry.h"
 #include "vm/loader.h"
 
@@ -17,8 +18,11 @@ enum { GC_MINOR = 100, GC_MAJOR = 300 };
 
 /* An error outside every protected call, of luv's for want of memory: Lua ends the process. */
 static int on_panic(lua_State *L) {
-  const Memory *memory = state_from(L)->memory;
-  if (memory->is_exhausted) memory->exhausted(true);
+  const State *state = state_from(L);
+  const Memory *memory = state->memory;
+  Brake *brake = state->loop->brake;
+  if (brake) brake->panic(brake);
+  if (memory->is_exhausted) memory->exhausted(memory->data, true);
   bool is_text = lua_type(L, -1) == LUA_TSTRING;
   log_warn_to(state_from(L)->log, "cannot go on: %s",
               is_text ? lua_tostring(L, -1) : "(not a string)");
@@ -82,6 +86,7 @@ State *state_new_with(Loop *loop, MemoryHook hook, void *data) {
   lua_pushlightuserdata(state->L, state);
   if (lua_pcall(state->L, 1, 0, 0) != LUA_OK) goto fail;
   lua_gc(state->L, LUA_GCGEN, GC_MINOR, GC_MAJOR);
+  if (loop->brake) brake_fit(loop->brake, state);
   return state;
 fail:
   release(state);

@@ -89,8 +89,6 @@ describe("BrowserWindow's options", function()
 
   for preferences, expected in pairs {
     ["webviewTag = true"] = "webPreferences.webviewTag is not supported by this version",
-    ["isolation = 'thread'"] = 'webPreferences.isolation = "thread" '
-      .. "is not supported by this version",
   } do
     it("say that this version has no " .. preferences, function()
       local expression = ("BrowserWindow { webPreferences = { %s } }"):format(preferences)
@@ -458,7 +456,7 @@ describe("closing a window", function()
     )
   end)
 
-  it("ends its renderer", function()
+  app.it_in_process("ends its renderer", function()
     assert.equal(
       "true\ttrue\n",
       main [[

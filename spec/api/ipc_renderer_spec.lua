@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The chapter "ipcRenderer" of the contract.
+local app = require "spec.support.app"
 local ipc = require "spec.support.ipc"
 
 local WITHOUT_LISTENER <const> =
@@ -356,7 +357,7 @@ describe("ipcRenderer.sendSync", function()
     assert.equal('"other goes on"\n"released"\n', output)
   end)
 
-  it("raises PeerGoneError when main goes meanwhile", function()
+  app.it_in_process("raises PeerGoneError when main goes meanwhile", function()
     local output = after_the_end [[
       local ok, err = pcall(ipc.sendSync, "ask")
       tell(ok, err.name, err)
@@ -632,7 +633,8 @@ describe("what waits for a renderer", function()
 end)
 
 describe("what a page waits for", function()
-  it("rejects with PeerGoneError when main goes, and what it sends then is dropped", function()
+  local what = "rejects with PeerGoneError when main goes, and what it sends then is dropped"
+  app.it_in_process(what, function()
     local output = after_the_end [[
       local ok, err = ipc.invoke("ask"):pawait()
       tell(ok, err, ipc.send("x"), ipc.invoke("x"):pawait())

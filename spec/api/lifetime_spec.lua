@@ -89,7 +89,7 @@ describe("when main is killed, no process is left after a second:", function()
 
   for what, moment in pairs(moments) do
     for _, flag in ipairs { "", "--no-zygote" } do
-      it(what .. (flag == "" and "" or ", each started by itself"), function()
+      app.it_in_process(what .. (flag == "" and "" or ", each started by itself"), function()
         local files = { ["main.lua"] = MAIN .. moment[1], ["page.lua"] = moment[2] or "" }
         local process = start(files, { flag })
         if not moment.at_once then wait_for_output(process, "now") end
@@ -221,7 +221,7 @@ describe("a signal", function()
     app.remove(process.dir)
   end)
 
-  it("ends a renderer that gets it, and main tells why", function()
+  app.it_in_process("ends a renderer that gets it, and main tells why", function()
     local process = start {
       ["main.lua"] = MAIN .. [[
         local win = open()
@@ -254,7 +254,7 @@ describe("a parent that ignores SIGCHLD", function()
     assert.same({ "hi\n", "", 0 }, { result.stdout, result.stderr, result.status })
   end)
 
-  it("has an app that hears how each renderer ends", function()
+  app.it_in_process("has an app that hears how each renderer ends", function()
     local result = run([[
       local lunette = require "lunette"
       local function die(code)

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- webPreferences.limits: what each of them sets, on both sides, and what says so.
+local app = require "spec.support.app"
 local ipc = require "spec.support.ipc"
 
 describe("limits.depth", function()
@@ -217,7 +218,7 @@ describe("limits.values and channelSize", function()
 end)
 
 describe("limits.descriptors", function()
-  it("bounds what a page without a sandbox may open", function()
+  app.it_in_process("bounds what a page without a sandbox may open", function()
     local output = ipc.output {
       preferences = "{ sandbox = false, limits = { descriptors = 40 } }",
       page = [[
@@ -233,7 +234,7 @@ describe("limits.descriptors", function()
     assert.equal('true "/dev/null: Too many open files"\n', output)
   end)
 
-  it("bounds a sandboxed page's process, too", function()
+  app.it_in_process("bounds a sandboxed page's process, too", function()
     local output = ipc.output {
       main = [[
         local win, load = open("page.lua", { limits = { descriptors = 40 } })

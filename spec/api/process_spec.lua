@@ -30,7 +30,7 @@ describe("process", function()
     assert.equal(wanted:format(result.pid, arch, app.executable), result.wait().stdout)
   end)
 
-  it("tells what a page is, and gives it no powers", function()
+  app.it_in_process("tells what a page is, and gives it no powers", function()
     local code = [[
       local p = require("lunette").process
       print(p.type, p.sandboxed, p.contextIsolated, math.type(p.pid), p.platform)

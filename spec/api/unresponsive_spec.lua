@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- A page that does not return to its loop: `unresponsive`, and `responsive` when it does again.
+local app = require "spec.support.app"
 local ipc = require "spec.support.ipc"
 
 -- Says the events of the window and its contents as they come; `heard(name)` awaits one.
@@ -92,7 +93,7 @@ describe("unresponsive", function()
       .. '"contents" "responsive"\n"window" "responsive"\n', output)
   end)
 
-  it("comes when the process is stopped and asked", function()
+  app.it_in_process("comes when the process is stopped and asked", function()
     local output = ipc.output {
       preferences = SHORT,
       main = TELL .. [[

@@ -35,7 +35,7 @@ describe("webContents", function()
     assert.equal("1 2 true true\nnil\n2 true\nnil 1 1\n3\n", output)
   end)
 
-  it("has no process before the first load, and another one after each", function()
+  app.it_in_process("has no process before the first load, and another one after each", function()
     local output = ipc.output {
       main = [[
         opened = true
@@ -543,18 +543,18 @@ describe("a renderer's end", function()
     check("os.exit(0)", "clean-exit", 0)
   end)
 
-  it("by a signal that others send is killed", function()
+  app.it_in_process("by a signal that others send is killed", function()
     check(kill "SIGKILL", "killed", 9)
     check(kill "SIGTERM", "killed", 15)
   end)
 
-  it("by a signal of a fault is crashed", function()
+  app.it_in_process("by a signal of a fault is crashed", function()
     check(kill "SIGSEGV", "crashed", 11)
     check(kill "SIGABRT", "crashed", 6)
     check(kill "SIGILL", "crashed", 4)
   end)
 
-  it("is killed when it closes its link and goes on", function()
+  app.it_in_process("is killed when it closes its link and goes on", function()
     check("uv.fs_close(3) while true do end", "killed", 9)
   end)
 
@@ -615,7 +615,7 @@ describe("a renderer's end", function()
 end)
 
 describe("fifty windows", function()
-  it("opened, used and closed leave no process and no descriptor behind", function()
+  app.it_in_process("opened, used and closed leave no process and no descriptor behind", function()
     local output = ipc.output {
       main = [[
         local uv = lunette.uv

@@ -12,12 +12,15 @@ enum { LIMIT = 1 << 24, HALF = LIMIT / 2, QUARTER = LIMIT / 4 };
 /* How often the limit was hit. There is no place for it in a Memory. */
 static int ends, second_ends;
 
-static void on_exhausted(bool again) { again ? second_ends++ : ends++; }
+static void on_exhausted(void *unused, bool again) {
+  (void)unused;
+  again ? second_ends++ : ends++;
+}
 
 static Memory start(void) {
   Memory memory;
   memory_init(&memory);
-  memory_limit(&memory, LIMIT, on_exhausted);
+  memory_limit(&memory, LIMIT, on_exhausted, NULL);
   ends = second_ends = 0;
   return memory;
 }

@@ -13,6 +13,43 @@ local M = {}
 --- How long an app may take, in milliseconds; slow machines raise it.
 M.DEADLINE = tonumber(os.getenv "LUNETTE_SPEC_DEADLINE") or 20000
 
+--- What windows of the apps under test have as their isolation unless they say: nil leaves it to
+--- Lunette. Specs of what pages can do run for "process" and "thread": spec/api/threads_spec.lua.
+M.isolation = nil ---@type "thread"?
+
+--- `it` for what only a renderer with a process of its own can do; elsewhere the test is left out.
+---@param name string
+---@param fn function
+function M.it_in_process(name, fn)
+  if not M.isolation then require("busted").it(name, fn) end
+end
+
+-- Stands in front of the main script, in its first line. Tail calls leave places in errors right.
+local ON_THREADS <const> = ([[
+  do
+    local Window = require "lunette".BrowserWindow
+    local meta, new = getmetatable(Window), Window.new
+    local call = meta.__call
+    local function copy(from)
+      local to = {}
+      for key, value in pairs(from) do to[key] = value end
+      return to
+    end
+    local function on_thread(options)
+      local given = options == nil and {} or options
+      if type(given) ~= "table" or given == Window then return options end
+      local preferences = given.webPreferences == nil and {} or given.webPreferences
+      if type(preferences) ~= "table" then return options end
+      given, preferences = copy(given), copy(preferences)
+      if preferences.isolation == nil then preferences.isolation = "thread" end
+      given.webPreferences = preferences
+      return given
+    end
+    Window.new = function(options) return new(on_thread(options)) end
+    meta.__call = function(class, options) return call(class, on_thread(options)) end
+  end
+]]):gsub("\n%s*", " ")
+
 --- The executable under test.
 M.executable = lunette.process.execPath
 
@@ -44,6 +81,7 @@ function M.folder(files)
       uv.fs_mkdir(dir .. parent, 448)
     end
     local file = assert(io.open(dir .. "/" .. name, "w"))
+    if name == "main.lua" and M.isolation == "thread" then file:write(ON_THREADS) end
     file:write(text)
     file:close()
   end

@@ -12,6 +12,9 @@ for name, fn in pairs(coroutine) do
   raw[name] = fn
 end
 
+-- These know what runs, so that a renderer on a thread can be stopped.
+raw.resume, raw.close = core.resume, core.close
+
 local is_waiting, raw_resume = core.is_waiting, raw.resume
 local M = {}
 

@@ -387,9 +387,10 @@ end
 
 --- Connects the link, whose descriptor is the peer's from now on.
 ---@param fd integer
+---@param is_local boolean? the other end is in this process: it keeps the socket
 ---@return true?, string?
-function Peer:connect(fd)
-  return self._link:open(fd)
+function Peer:connect(fd, is_local)
+  return self._link:open(fd, is_local)
 end
 
 --- Connects the link to main and says hello.

@@ -136,7 +136,8 @@ end
 -- Looked up at once: a sandboxed process cannot any more.
 local exec_path = core_os.exec_path()
 
---- Fills in what a role knows of itself: `type`, `sandboxed`, `contextIsolated`, `argv`.
+--- Fills in what a role knows of itself: `type`, `sandboxed`, `contextIsolated`, `argv`; and `env`,
+--- for one that has an environment of its own.
 ---@param fields table
 ---@param has_powers boolean over this process and others
 function M.setup(fields, has_powers)
@@ -151,7 +152,7 @@ function M.setup(fields, has_powers)
   for name, fn in pairs(F) do
     if has_powers or not POWERS[name] then process[name] = fn end
   end
-  if has_powers then process.env = import "common.environment" end
+  if has_powers and not fields.env then process.env = import "common.environment" end
   report.on_uncaught, report.on_unhandled = on_uncaught, on_unhandled
 end
 

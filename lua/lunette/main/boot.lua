@@ -111,12 +111,13 @@ local function run_command(options)
 end
 
 --- Runs the app. `options`: argv (0 the executable, 1 the app), app or code, files (path to text),
---- embedded (whether the process is somebody else's), executable (of renderers). Returns nil and a
---- message when there is no such app; embedded, also when its script fails.
+--- embedded (whether the process is somebody else's), executable (of renderers), stop_signal (of
+--- renderers on threads; 0: none). Returns nil and a message when there is no such app; embedded,
+--- also when its script fails.
 function M.run(options)
   local is_command = not (options.embedded or options.app or options.code)
   if is_command then return run_command(options) end
-  app_info.argv = options.argv
+  app_info.argv, app_info.stop_signal = options.argv, options.stop_signal
   executable.choose(options.executable)
   local ok, no_app = find_app(options)
   if not ok then return nil, no_app end

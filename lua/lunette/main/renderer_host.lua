@@ -1,10 +1,12 @@
---- One renderer process: started, booted over its link, watched, ended.
+--- One renderer, a process or a thread of this one: started, booted over its link, watched, ended.
 ---
 --- It has gone when its process has ended, which gives the reason, and its link, whose last packets
 --- come before its end. Either may be told first.
 local import = ...
+local app_info = import "main.app_info"
 local core_child = import "core.child"
 local core_os = import "core.os"
+local core_thread = import "core.thread"
 local executable = import "main.executable"
 local hang_monitor = import "main.hang_monitor"
 local loop = import "core.loop"
@@ -65,7 +67,7 @@ end
 
 -- A sandboxed renderer is forked from the zygote. Any other is a program of its own: it sees the
 -- environment and the working directory that main has now.
-local function spawn(is_sandboxed, descriptors, on_exit)
+local function spawn_process(is_sandboxed, descriptors, on_exit)
   local forker = is_sandboxed and zygote.get()
   if forker then return forker:spawn { on_exit = on_exit, descriptors = descriptors } end
   return core_child.spawn {
@@ -79,6 +81,17 @@ local function spawn(is_sandboxed, descriptors, on_exit)
   }
 end
 
+local function spawn(boot, on_exit)
+  if boot.isolation == "process" then
+    return spawn_process(boot.sandbox, boot.limits.descriptors, on_exit)
+  end
+  return core_thread.spawn {
+    sandboxed = boot.sandbox,
+    signal = app_info.stop_signal,
+    on_exit = on_exit,
+  }
+end
+
 local function watch(self, peer, timeout, on_hang)
   if timeout == 0 then return end
   self._monitor = hang_monitor.start(self._child, peer, timeout, on_hang)
@@ -88,11 +101,12 @@ local function launch(self, peer, boot)
   oom_kills.begin()
   local ok, err = peer:boot(boot)
   if not ok then return nil, err end
-  local child, fd = spawn(boot.sandbox, boot.limits.descriptors, function(reason, code)
+  local child, fd = spawn(boot, function(reason, code)
     process_ended(self, reason, code)
   end)
   if not child then return nil, fd end
-  ok, err = peer:connect(fd) -- at once: were memory short here, nobody would own the descriptor
+  -- At once: were memory short here, nobody would own the descriptor.
+  ok, err = peer:connect(fd, boot.isolation == "thread")
   self._child = child
   if not ok then child:close() end
   return ok, err
@@ -103,7 +117,7 @@ local function fail_launch(self)
   process_ended(self, "launch-failed", LAUNCH_FAILED)
 end
 
---- Starts a renderer process and boots it. Whoever owns the peer says when that has ended.
+--- Starts a renderer and boots it. Whoever owns the peer says when that has ended.
 ---@param peer Peer not connected yet
 ---@param boot table
 ---@param timeout integer milliseconds after which a renderer that does not answer hangs; or 0
@@ -144,13 +158,14 @@ function RendererHost:memory()
   return kib and math.tointeger(kib) << 10
 end
 
---- Its process number: 0 for a moment after the start, until the zygote has told it.
+--- Its process number, main's for a thread: 0 for a moment after the start, until the zygote has
+--- told it.
 ---@return integer
 function RendererHost:pid()
   return self._child and self._child:pid() or 0
 end
 
---- Ends the process at once, by a signal.
+--- Ends the process at once, by a signal; stops the thread.
 ---@param signal string
 function RendererHost:kill(signal)
   if not self._child or self._exit then return end

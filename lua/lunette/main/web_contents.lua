@@ -1,6 +1,6 @@
 --- `webContents`: a page and the renderer that runs it, seen from main.
 ---
---- Each load has a renderer process of its own. `_page` counts the loads, so that what belongs to
+--- Each load has a renderer of its own. `_page` counts the loads, so that what belongs to
 --- an earlier page is told from what belongs to this one. `_state` is
 ---   "new"      no load yet: messages wait in the peer, which has no connection
 ---   "live"     a renderer runs, or boots; messages that it is not ready for wait on its side
@@ -14,6 +14,7 @@ local app_info = import "main.app_info"
 local arguments = import "common.arguments"
 local console = import "main.console"
 local core_child = import "core.child"
+local core_os = import "core.os"
 local crash_loop = import "main.crash_loop"
 local events = import "common.event"
 local ipc_dispatch = import "main.ipc_dispatch"
@@ -283,6 +284,12 @@ local function end_page(self, reason)
   self._host = nil
 end
 
+-- A page without a sandbox, on a thread, has a copy of the environment: nothing guards the real one
+-- from being read there while main changes it.
+local function has_own_environment(preferences)
+  return preferences.isolation == "thread" and not preferences.sandbox
+end
+
 local function boot_table(self, page, preload)
   local preferences = self._preferences
   return {
@@ -290,6 +297,8 @@ local function boot_table(self, page, preload)
     page = page,
     preload = preload,
     sandbox = preferences.sandbox,
+    isolation = preferences.isolation,
+    env = has_own_environment(preferences) and core_os.environ() or nil,
     contextIsolation = preferences.contextIsolation,
     codec = preferences.codec,
     limits = preferences.limits,

@@ -51,9 +51,6 @@ local NOT_YET = {
 }
 
 local function refuse_what_is_missing(preferences, level)
-  if preferences.isolation == "thread" then
-    error('webPreferences.isolation = "thread" is not supported by this version', level + 1)
-  end
   for _, entry in ipairs(NOT_YET) do
     if preferences[entry[1]] then error(entry[2], level + 1) end
   end
@@ -77,6 +74,14 @@ local function check_limits(limits, level)
   end
 end
 
+-- What belongs to a process, a thread cannot have for itself.
+local function check_thread(preferences, level)
+  if preferences.isolation ~= "thread" or not preferences.limits.descriptors then return end
+  local text = "webPreferences.limits.descriptors is for a process: "
+    .. 'a renderer with isolation = "thread" has those of main'
+  error(text, level + 1)
+end
+
 local function fit_into_memory(limits, memory)
   limits.messageSize = limits.messageSize or math.min(MESSAGE_SIZE, memory)
   limits.queueSize = limits.queueSize or math.min(QUEUE_SIZE, memory)
@@ -90,6 +95,7 @@ function M.complete(preferences, level)
   refuse_what_is_missing(preferences, level + 1)
   check_arguments(preferences.additionalArguments, level + 1)
   check_limits(preferences.limits, level + 1)
+  check_thread(preferences, level + 1)
   if preferences.memoryLimit then fit_into_memory(preferences.limits, preferences.memoryLimit) end
   if preferences.contextIsolation == nil then
     preferences.contextIsolation = preferences.preload ~= nil

@@ -38,7 +38,12 @@ end
 -- Whether the system contains this process, which tells `process.sandboxed`: main only asks for it.
 local is_contained = false
 
-local raw_exit = os.exit
+-- Ends the renderer where it stands: what os.exit does in a process.
+local leave = os.exit
+
+local function leave_thread(code)
+  core_state.leave(code == false and 1 or math.tointeger(tonumber(code)) or 0)
+end
 
 -- Exit codes by which the runtime itself says how a renderer ended: main is told when they are not.
 local OWN_CODES <const> = { [core_child.OUT_OF_MEMORY] = true, [core_child.LAUNCH_FAILED] = true }
@@ -74,7 +79,7 @@ local host = {
     Emitter.fire(process.emitter, "exit", process.exit_code)
     if OWN_CODES[exit_code(...)] then peer:send_internal "leaving" end
     peer:drain(EXIT_FLUSH_MS)
-    raw_exit(...)
+    leave(...)
   end,
 }
 
@@ -118,6 +123,7 @@ end
 
 function renderer:on_boot(options)
   if options.memoryLimit then core_state.limit(options.memoryLimit) end
+  if options.isolation == "thread" then leave = leave_thread end
   math.randomseed(core_state.random(), core_state.random()) -- the zygote's would be everybody's
   options.argv = make_argv(options)
   options.sandboxed = is_contained
@@ -126,6 +132,7 @@ function renderer:on_boot(options)
     sandboxed = is_contained,
     contextIsolated = options.contextIsolation,
     argv = options.argv,
+    env = options.env,
   }, not options.sandbox)
   peer:configure(options)
   loop.spin(options.poll)

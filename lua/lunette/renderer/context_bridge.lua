@@ -25,6 +25,7 @@ function M.open(options, host)
     sandboxed = options.sandboxed,
     appPath = options.appPath,
     argv = options.argv,
+    env = options.env,
   })
 end
 

@@ -25,20 +25,22 @@ M.globals = nil
 ---@field memory fun(): integer? bytes of this process, for a page with a sandbox
 ---@field exit fun(...) os.exit of a page without a sandbox
 
-local function open_globals(app_path, host)
+local function open_globals(options, host)
+  local app_path, env = options.appPath, options.env
   package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(app_path, app_path, package.path)
   os.exit = host.exit
+  if env then os.getenv = function(name) return env[name] end end
   return _G
 end
 
 --- Makes the globals of this state's page.
----@param options {sandbox: boolean, appPath: string}
+---@param options {sandbox: boolean, appPath: string, env: table?}
 ---@param host PageHost
 ---@param public fun(): table makes the table of `require "lunette"`
 function M.open(options, host, public)
   coroutines.install()
   local globals = options.sandbox and sandbox.globals(host.find_module)
-    or open_globals(options.appPath, host)
+    or open_globals(options, host)
   own_require.install(globals)
   console.install(globals, host.console)
   process.print_error = function(text)

@@ -55,6 +55,7 @@ bridge.on("open", function(given)
     sandboxed = options.sandboxed,
     contextIsolated = true,
     argv = options.argv,
+    env = options.env,
   }, not options.sandbox)
   page.open(options, host, make_public)
 end)

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT
+ * A renderer on a thread of this process. */
+#pragma once
+
+#include "host/thread.h"
+
+/* Where and how one starts. */
+typedef struct RendererThreadOptions {
+  bool sandboxed; /* the page has no luv */
+  int signal;     /* by which it can be stopped; 0: it is slower, and looks by itself */
+  void (*on_exit)(Thread *thread, ChildExit how); /* as of ThreadOptions */
+  void *owner;                                    /* borrowed: thread_owner */
+  const LogSink *log;                             /* borrowed: of the host, or NULL */
+} RendererThreadOptions;
+
+/* Starts one with a link to it, of which *link_fd is our end, the caller's. Returns 0 or a negative
+ * libuv code. */
+int renderer_thread_start(uv_loop_t *loop, const RendererThreadOptions *options, Thread **out,
+                          int *link_fd);

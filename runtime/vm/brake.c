@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * Stopping the Lua code of a thread from another thread.
+ *
+ * Lua's means is a hook. It makes the coroutine yield, which nothing in it can catch; where it must
+ * not, as below table.sort or in a message handler, an error for want of memory is raised, which
+ * is the one that no message handler hears of: it would run inside of the hook. To set one from
+ * outside would be a race with Lua's own lists, so a signal has the thread do it itself, wherever
+ * it is: it costs nothing until then. Hooks belong to coroutines. The one that runs gets it there;
+ * those beneath it, and those that are resumed later, when they go on: see brake_switch. New ones
+ * inherit it.
+ *
+ * Without a signal, as in a program that has not named one, a hook looks at a flag every so many
+ * instructions from the start. With any such hook Lua 5.4 takes a slower way at each of them. */
+#include "vm/brake.h"
+
+#include <errno.h>
+#include <lauxlib.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LOOK_EVERY = 10000 }; /* instructions */
+
+void brake_init(Brake *brake, int signal) { *brake = (Brake){.signal = signal}; }
+
+bool brake_is_pulled(const Brake *brake) {
+  return brake && __atomic_load_n(&brake->pulled, __ATOMIC_ACQUIRE);
+}
+
+/* The hook once the brake was pulled. */
+static void stop(lua_State *L, lua_Debug *unused) {
+  (void)unused;
+  if (lua_isyieldable(L)) {
+    lua_yield(L, 0);
+  } else {
+    memory_refuse(state_from(L)->memory, true);
+    lua_newuserdatauv(L, 1, 0);
+  }
+}
+
+static void set_stop(lua_State *L) { lua_sethook(L, stop, LUA_MASKCOUNT, 1); }
+
+/* The hook until then, when there is no signal. */
+static void look(lua_State *L, lua_Debug *event) {
+  if (!brake_is_pulled(state_from(L)->loop->brake)) return;
+  set_stop(L);
+  stop(L, event);
+}
+
+static void on_signal(int number, siginfo_t *info, void *unused) {
+  (void)number, (void)unused;
+  if (info->si_code != SI_QUEUE || info->si_pid != getpid()) return;
+  const Brake *brake = info->si_value.sival_ptr;
+  if (brake->running) set_stop(brake->running);
+}
+
+int brake_take_signal(int number) {
+  struct sigaction action = {.sa_sigaction = on_signal,
+                             .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+  struct sigaction now;
+  if (sigaction(number, NULL, &now) != 0) return -errno;
+  if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_signal) return 0;
+  sigemptyset(&action.sa_mask);
+  return sigaction(number, &action, NULL) == 0 ? 0 : -errno;
+}
+
+void brake_fit(Brake *brake, State *state) {
+  if (brake->signal == 0) lua_sethook(state->L, look, LUA_MASKCOUNT, LOOK_EVERY);
+  if (!brake->running) brake->running = state->L;
+  if (!brake->memory) brake->memory = state->memory;
+}
+
+void brake_pull(Brake *brake, pthread_t thread) {
+  __atomic_store_n(&brake->pulled, 1, __ATOMIC_RELEASE);
+  if (brake->signal == 0) return;
+  const union sigval value = {.sival_ptr = brake};
+  pthread_sigqueue(thread, brake->signal, value); /* should the queue be full, it is repeated */
+}
+
+void brake_pull_here(Brake *brake) {
+  __atomic_store_n(&brake->pulled, 1, __ATOMIC_RELEASE);
+  if (brake->running) set_stop(brake->running);
+}
+
+lua_State *brake_switch(Brake *brake, lua_State *next) {
+  lua_State *before = brake->running;
+  brake->running = next;
+  if (!brake_is_pulled(brake)) return before;
+  if (next) set_stop(next); /* the signal came before that */
+  if (brake->memory && brake->memory->refuses) memory_refuse(brake->memory, false);
+  return before;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT
+ * How a renderer's state begins. */
+#include "vm/renderer_state.h"
+
+#include "base/log.h"
+#include "host/sandbox.h"
+#include "vm/brake.h"
+#include "vm/entry.h"
+#include "vm/loader.h"
+
+/* What the functions below need. */
+typedef struct Boot {
+  const char *module;
+  int link_fd;
+  bool contained;
+  unsigned missing;
+} Boot;
+
+/* (boot): loads the modules. Protected. All of it stays: the collector, which would look through it
+ * each time that the heap has doubled, waits. */
+static int load_modules(lua_State *L) {
+  const Boot *boot = lua_touserdata(L, 1);
+  lua_gc(L, LUA_GCSTOP);
+  loader_import(L, boot->module);
+  lua_gc(L, LUA_GCRESTART);
+  return 0;
+}
+
+/* (boot): start(link_fd, contained, missing...). Protected. */
+static int connect_to_main(lua_State *L) {
+  const Boot *boot = lua_touserdata(L, 1);
+  loader_import(L, boot->module);
+  lua_getfield(L, -1, "start");
+  lua_pushinteger(L, boot->link_fd);
+  lua_pushboolean(L, boot->contained);
+  if (boot->missing & SANDBOX_FILTER) lua_pushliteral(L, "filter");
+  if (boot->missing & SANDBOX_LANDLOCK) lua_pushliteral(L, "landlock");
+  lua_call(L, lua_gettop(L) - 3, 0);
+  return 0;
+}
+
+/* (boot): idle(). Protected. */
+static int tell_idle(lua_State *L) {
+  const Boot *boot = lua_touserdata(L, 1);
+  loader_import(L, boot->module);
+  lua_getfield(L, -1, "idle");
+  lua_call(L, 0, 0);
+  return 0;
+}
+
+/* Runs the function as an entry into Lua. */
+static bool run_protected(State *state, lua_CFunction function, Boot boot) {
+  lua_State *L = state->L;
+  lua_pushcfunction(L, function);
+  lua_pushlightuserdata(L, &boot);
+  entry_enter(state);
+  int status = lua_pcall(L, 1, 0, 0);
+  entry_leave(state);
+  if (status == LUA_OK) return true;
+  if (brake_is_pulled(state->loop->brake)) return false; /* it is not to start any more */
+  const char *reason = lua_tostring(L, -1);
+  log_warn_to(state->log, "a renderer cannot start: %s",
+              reason ? reason : "an error that is no string");
+  lua_pop(L, 1);
+  return false;
+}
+
+bool renderer_state_load(State *state, const char *boot) {
+  return run_protected(state, load_modules, (Boot){.module = boot});
+}
+
+bool renderer_state_connect(State *state, const char *boot, int link_fd, bool contained,
+                            unsigned missing) {
+  Boot how = {.module = boot, .link_fd = link_fd, .contained = contained, .missing = missing};
+  return run_protected(state, connect_to_main, how);
+}
+
+bool renderer_state_idle(State *state, const char *boot) {
+  return run_protected(state, tell_idle, (Boot){.module = boot});
+}

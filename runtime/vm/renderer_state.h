@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT
+ * How a renderer's state begins, in a process of its own or on a thread. */
+#pragma once
+
+#include "vm/state.h"
+
+/* Loads the module `boot` and those that it needs. False, with the reason logged, when it fails. */
+bool renderer_state_load(State *state, const char *boot);
+
+/* Connects to main, which says what to run, by the descriptor, which is the state's from now on.
+ * `contained`: the system's sandbox is around the process, but for what `missing` has of
+ * host/sandbox.h. False, with the reason logged, when it fails. */
+bool renderer_state_connect(State *state, const char *boot, int link_fd, bool contained,
+                            unsigned missing);
+
+/* Tells `boot` that nothing is left that the loop could wait for. False as above. */
+bool renderer_state_idle(State *state, const char *boot);

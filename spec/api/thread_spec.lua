@@ -1,0 +1,306 @@
+-- SPDX-License-Identifier: MIT
+-- isolation = "thread": what differs from a renderer with a process of its own, and how such a one
+-- is stopped. What is the same is in threads_spec.lua.
+local ipc = require "spec.support.ipc"
+
+local THREAD <const> = '{ isolation = "thread" }'
+local OPEN_THREAD <const> = '{ isolation = "thread", sandbox = false }'
+local ISOLATED <const> = '{ isolation = "thread", preload = "empty.lua" }'
+local KILLED <const> = '{exitCode = 9, reason = "killed"}\n'
+
+-- Says how renderers go; `gone(contents)` awaits it.
+local TELL <const> = [[
+  local function tell(win)
+    win.webContents:on("render-process-gone", function(_, details) say(details) end)
+    return win.webContents
+  end
+  local function gone(contents)
+    return lunette.Promise.new(function(resolve)
+      contents:once("render-process-gone", function(_, details) resolve(details) end)
+    end):await()
+  end
+]]
+
+local function output(preferences, main, page)
+  return ipc.output { preferences = preferences, main = TELL .. main, page = page }
+end
+
+describe("a page on a thread", function()
+  it("is one of main's process, and has no sandbox of the system", function()
+    assert.equal('true true "renderer" false\n', output(THREAD, [[
+      local win, load = open()
+      load:await()
+      local pid, kind, sandboxed = win.webContents:invoke("tell"):await()
+      local own = lunette.process.pid
+      say(pid == own, win.webContents:getOSProcessId() == own, kind, sandboxed)
+      quit()
+    ]], [[
+      local process = lunette.process
+      ipc.handle("tell", function() return process.pid, process.type, process.sandboxed end)
+    ]]))
+  end)
+
+  it("has the globals of a sandboxed page nevertheless", function()
+    assert.equal("nil nil nil nil nil\n", output(THREAD, "", [[
+      say(io, os.execute, debug.getregistry, package.loadlib, lunette.uv)
+      quit()
+    ]]))
+  end)
+
+  it("has a copy of the environment when it has no sandbox", function()
+    local result = ipc.run {
+      env = { LUNETTE_SPEC_TEXT = "before" },
+      preferences = OPEN_THREAD,
+      main = [[
+        local win, load = open()
+        load:await()
+        win.webContents:invoke("change"):await()
+        say(lunette.process.env.LUNETTE_SPEC_TEXT)
+        quit()
+      ]],
+      page = [[
+        local env = lunette.process.env
+        say(env.LUNETTE_SPEC_TEXT, os.getenv "LUNETTE_SPEC_TEXT")
+        ipc.handle("change", function()
+          env.LUNETTE_SPEC_TEXT = "changed"
+          say(env.LUNETTE_SPEC_TEXT, os.getenv "LUNETTE_SPEC_TEXT")
+        end)
+      ]],
+    }
+    assert.equal('"before" "before"\n"changed" "changed"\n"before"\n', result.stdout)
+  end)
+
+  it("ends by os.exit, which says how", function()
+    for code, expected in pairs {
+      ["0"] = '{exitCode = 0, reason = "clean-exit"}\n',
+      ["true"] = '{exitCode = 0, reason = "clean-exit"}\n',
+      ["false"] = '{exitCode = 1, reason = "abnormal-exit"}\n',
+      ["7"] = '{exitCode = 7, reason = "abnormal-exit"}\n',
+      ["125"] = '{exitCode = 125, reason = "abnormal-exit"}\n',
+    } do
+      local page = ("lunette.process.emit = nil pcall(os.exit, %s) say 'never'"):format(code)
+      assert.equal(expected, output(OPEN_THREAD, "gone(tell(open())) quit()", page))
+    end
+  end)
+
+  it("leaves main and others alone when it fails or needs too much memory", function()
+    local result = ipc.run {
+      preferences = '{ isolation = "thread", memoryLimit = 8 << 20 }',
+      main = TELL .. [[
+        local first, second = open(), open()
+        first.webContents:removeAllListeners "console-message"
+        local contents = tell(first)
+        lunette.sleep(0)
+        contents:send("fail")
+        contents:send("hog")
+        gone(contents)
+        say(second.webContents:invoke("ask"):await())
+        contents:reload():await()
+        say(contents:invoke("ask"):await())
+        quit()
+      ]],
+      page = [[
+        ipc.on("fail", function() error "failed" end)
+        ipc.on("hog", function() local t = {} while true do t = { t } end end)
+        ipc.handle("ask", function() return "alive" end)
+      ]],
+    }
+    assert.equal('{exitCode = 125, reason = "oom"}\n"alive"\n"alive"\n', result.stdout)
+    assert.matches("uncaught error: page.lua:2: failed", result.stderr, 1, true)
+  end)
+
+  it("cannot have limits of its own for descriptors", function()
+    assert.equal(
+      'false "main.lua:5: webPreferences.limits.descriptors is for a process: a renderer with '
+        .. 'isolation = \\"thread\\" has those of main"\n',
+      output(THREAD, [[
+        opened = true
+        app.whenReady():await()
+        local preferences = { isolation = "thread", limits = { descriptors = 9 } }
+        local function new() return (BrowserWindow.new { webPreferences = preferences }) end
+        say(pcall(new))
+        quit()
+      ]]):gsub("main.lua:%d+", "main.lua:5")
+    )
+  end)
+
+  it("leaves no descriptor and no thread behind, fifty times", function()
+    assert.equal("true true 100\n", output(nil, [[
+      local uv = lunette.uv
+      app.on("window-all-closed", function() end)
+      local function count(path)
+        local n, request = 0, uv.fs_scandir(path)
+        for _ in function() return uv.fs_scandir_next(request) end do n = n + 1 end
+        return n
+      end
+      local function use(sandbox)
+        local win, load = open("page.lua", { isolation = "thread", sandbox = sandbox })
+        load:await()
+        local answer = win.webContents:invoke("ask", 1):await()
+        win:destroy()
+        return answer
+      end
+      local function settle(threads)
+        while count "/proc/self/task" > threads do lunette.sleep(2) end
+        collectgarbage()
+        return count "/proc/self/fd"
+      end
+      local threads = count "/proc/self/task"
+      use(true)
+      local descriptors, answers = settle(threads), 0
+      for i = 1, 50 do answers = answers + use(i % 2 == 0) end
+      say(settle(threads) == descriptors, count "/proc/self/task" == threads, answers)
+      quit()
+    ]], [[ ipc.handle("ask", function(_, n) return n * 2 end) ]]))
+  end)
+end)
+
+-- Endless code, each in another place of Lua.
+local LOOPS <const> = {
+  ["a loop"] = "while true do end",
+  ["a loop that counts"] = "local n = 0 while true do n = n + 1 end",
+  ["a for loop"] = "for i = 1, math.maxinteger do end",
+  ["a tail call"] = "local function f() return f() end f()",
+  ["a goto"] = "::again:: goto again",
+  ["pcall in a loop"] = "while true do pcall(function() while true do end end) end",
+  ["pcall in pcall"] = [[
+    local function deep(n)
+      if n == 0 then while true do end end
+      while true do pcall(deep, n - 1) end
+    end
+    deep(40)
+  ]],
+  ["a message handler"] = "xpcall(error, function() while true do end end)",
+  ["a loop that catches errors in its handler"] =
+    "while true do xpcall(error, function() while true do end end) end",
+  ["a coroutine"] = "coroutine.wrap(function() while true do end end)()",
+  ["coroutines in one another"] = [[
+    local function deep(n)
+      if n == 0 then while true do end end
+      while true do coroutine.resume(coroutine.create(deep), n - 1) end
+    end
+    deep(20)
+  ]],
+  ["coroutines in turn"] = [[
+    local list = {}
+    for i = 1, 10 do
+      list[i] = coroutine.create(function() while true do coroutine.yield() end end)
+    end
+    while true do for _, co in ipairs(list) do coroutine.resume(co) end end
+  ]],
+  ["coroutines that catch it"] = [[
+    local co = coroutine.wrap(function() while true do pcall(coroutine.yield) end end)
+    while true do pcall(co) end
+  ]],
+  ["a value to be closed"] = [[
+    local mt = { __close = function() while true do end end }
+    local co = coroutine.create(function()
+      local _ <close> = setmetatable({}, mt)
+      coroutine.yield()
+    end)
+    coroutine.resume(co)
+    coroutine.close(co)
+  ]],
+  ["a metamethod"] = [[
+    local mt = { __index = function() while true do end end }
+    local _ = setmetatable({}, mt).x
+  ]],
+  ["a comparison for table.sort"] = "table.sort({ 3, 2, 1 }, function() while true do end end)",
+  ["a replacement for string.gsub"] = "string.gsub('x', '.', function() while true do end end)",
+  ["a task"] = "lunette.spawn(function() while true do end end)",
+  ["a timer"] = "lunette.setTimeout(function() while true do end end, 0)",
+  ["timers without end"] =
+    "local function again() lunette.setTimeout(again, 0) end for _ = 1, 9 do again() end",
+  ["promises without end"] =
+    "local function again() lunette.Promise.resolve():andThen(again) end again()",
+  ["a generator"] = "for _ in lunette.generator(function() while true do end end) do end",
+  ["waiting for main"] = "if ipc then ipc.sendSync 'never' end",
+  ["garbage"] = "while true do local _ = { {}, {} } end",
+  ["nothing"] = "lunette.sleep(1e9)",
+}
+
+describe("forcefullyCrashRenderer stops on a thread", function()
+  local MAIN <const> = [[
+    ipcMain.on("never", function(event) lunette.sleep(1e9) event.returnValue = 1 end)
+    local win, load = open()
+    local contents = tell(win)
+    load:await()
+    lunette.sleep(30)
+    local begun = lunette.process.hrtime()
+    contents:forcefullyCrashRenderer()
+    gone(contents)
+    local ms = (lunette.process.hrtime() - begun) // 1000000
+    say(ms < 900 or ms)
+    win:loadFile("empty.lua"):await()
+    quit()
+  ]]
+
+  for where, code in pairs(LOOPS) do
+    it(where, function()
+      for _, preferences in ipairs { THREAD, ISOLATED } do
+        local result = ipc.run {
+          preferences = preferences,
+          main = TELL .. MAIN,
+          page = "lunette.setTimeout(function() " .. code .. "\nend, 10)",
+          files = { ["empty.lua"] = "" },
+          deadline = 5000,
+        }
+        assert.same({ KILLED .. "true\n", "" }, { result.stdout, result.stderr }, preferences)
+      end
+    end)
+  end
+
+  it("a page without a sandbox, in what luv calls", function()
+    local result = ipc.run {
+      preferences = OPEN_THREAD,
+      main = TELL .. MAIN,
+      page = [[
+        local timer = lunette.uv.new_timer()
+        timer:start(0, 0, function() while true do pcall(function() while true do end end) end end)
+      ]],
+      files = { ["empty.lua"] = "" },
+    }
+    assert.same({ KILLED .. "true\n", "" }, { result.stdout, result.stderr })
+  end)
+
+  it("a page in any moment of its start", function()
+    assert.equal(KILLED:rep(40), output(THREAD, [[
+      app.on("window-all-closed", function() end)
+      for i = 1, 40 do
+        local win = open()
+        local contents = tell(win)
+        for _ = 1, i // 2 do lunette.Promise.new(lunette.setImmediate):await() end
+        contents:forcefullyCrashRenderer()
+        gone(contents)
+        win:destroy()
+      end
+      quit()
+    ]], "while true do end"))
+  end)
+
+  it("gives up a thread that is inside of a C function, which ends when that returns", function()
+    local result = ipc.run {
+      preferences = THREAD,
+      main = TELL .. MAIN:gsub("ms < 900 or ms", "ms < 3000 or ms"),
+      page = [[
+        lunette.setTimeout(function() (("a"):rep(5000)):find(".-.-.-b") end, 10)
+      ]],
+      files = { ["empty.lua"] = "" },
+    }
+    assert.equal(KILLED .. "true\n", result.stdout)
+    local warning = "lunette: a renderer's thread cannot be stopped: it is left to itself\n"
+    assert.equal(warning, result.stderr)
+  end)
+end)
+
+describe("the end of main", function()
+  for where, code in pairs { ["a loop"] = "while true do end", ["nothing"] = "" } do
+    it("stops pages on threads, in " .. where, function()
+      assert.equal("", output(THREAD, [[
+        for _ = 1, 10 do select(2, open()):await() end
+        lunette.sleep(30)
+        quit()
+      ]], "lunette.setTimeout(function() " .. code .. " end, 10)"))
+    end)
+  end
+end)
