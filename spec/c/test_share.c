@@ -233,6 +233,7 @@ static void test_end(int which) {
   send_string(gone->link, PACKET_MESSAGE, 0, 'e', 10);
   link_flush(gone->link);
   link_close(gone->link);
+  gone->link = NULL;
   send_string(rest->link, PACKET_MESSAGE, 0, 'e', 10);
   int before = rest->packets;
   turn(&pair);
