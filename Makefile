@@ -41,7 +41,7 @@ FUZZ    := $(patsubst %,$(OUT)/spec/fuzz/%,packet clone json link)
 OBJECTS := $(SOURCES:%.c=$(OUT)/%.o)
 FLOOR   := $(patsubst %.c,$(OUT)/%.o,bench/c/floor.c bench/c/bench.c runtime/base/buf.c \
              $(wildcard runtime/vm/clone*.c))
-BENCHES := $(OUT)/bench/bare $(OUT)/bench/floor $(OUT)/bench/floor-static
+BENCHES := $(OUT)/bench/engine $(OUT)/bench/bare $(OUT)/bench/floor $(OUT)/bench/floor-static
 MAIN    := $(OUT)/runtime/main.o
 PARTS   := $(filter-out $(MAIN),$(OBJECTS)) $(OUT)/vendor/checks.o $(OUT)/embedded.o \
            $(OUT)/filter.o
@@ -243,6 +243,9 @@ $(FUZZ): $(OUT)/%: $(OUT)/%.o $(OUT)/liblunette.a
 $(OUT)/bench/bare: $(OUT)/bench/c/bare.o $(OUT)/bench/c/bench.o
 	$(link_plainly)
 
+$(OUT)/bench/engine: $(OUT)/bench/c/engine.o $(OUT)/bench/c/bench.o $(OUT)/liblunette.a
+	$(link)
+
 $(OUT)/bench/floor: $(FLOOR)
 	$(link_plainly)
 
@@ -312,5 +315,5 @@ build/fuzz-packages: vendor/deps.mk
 	@touch $@
 
 -include $(patsubst %.o,%.d,$(PARTS) $(MAIN)) $(C_TESTS:=.d) $(FUZZ:=.d) $(OUT)/tools/embed.d \
-         $(OUT)/tools/strip.d $(OUT)/tools/filter.d $(OUT)/bench/c/bare.d $(OUT)/bench/c/bench.d \
+         $(OUT)/tools/strip.d $(OUT)/tools/filter.d $(OUT)/bench/c/bare.d $(OUT)/bench/c/bench.d $(OUT)/bench/c/engine.d \
          $(OUT)/bench/c/floor.d $(OUT)/apps/engine-minimal/main.d

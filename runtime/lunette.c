@@ -135,7 +135,19 @@ static LunetteHost *new_host(const LunetteOptions *options) {
   host->sink = (LogSink){.write = write_log, .data = host};
   host->posts.fd = -1;
   events_init(&host->events);
+  slab_init(&host->slab);
   return host;
+}
+
+/* A sanitizer watches malloc. */
+static State *new_state(LunetteHost *host, const LunetteOptions *options) {
+#ifdef SANITIZED
+  bool pumped = false;
+#else
+  bool pumped = !(options->flags & LUNETTE_STANDALONE);
+#endif
+  if (pumped && !options->allocate) return state_new_with(host->loop, slab_allocate, &host->slab);
+  return state_new_with(host->loop, options->allocate, options->data);
 }
 
 /* The parts of a host, which host_free frees, also when it did not come to all of them. */
@@ -143,7 +155,7 @@ static bool make_parts(LunetteHost *host, const LunetteOptions *options) {
   if (helper_find(options, &host->executable) != LUNETTE_OK) return false;
   host->loop = loop_new();
   if (!host->loop || loop_start(host->loop) < 0) return false;
-  host->state = state_new_with(host->loop, options->allocate, options->data);
+  host->state = new_state(host, options);
   if (!host->state) return false;
   host->state->data = host;
   if (!(host->flags & LUNETTE_STANDALONE)) host->state->log = &host->sink;
@@ -260,6 +272,7 @@ void host_free(LunetteHost *host) {
   loop_free(host->loop);
   if (host->posts.fd >= 0) posts_close(&host->posts);
   start_relaunches(host->relaunch);
+  slab_clear(&host->slab);
   events_clear(&host->events);
   free(host->executable);
   free(host->error);

@@ -11,12 +11,13 @@
 #include "vm/entry.h"
 
 enum {
-  STEP_SIZE = 10,           /* 2^10 bytes of work: some 0.05 ms */
-  SPEED = 200,              /* of the collector, in percent of the allocation: Lua's default */
-  LEAST_HEAP = 1 << 20,     /* bytes under which nothing is collected */
-  SPARE_MOST = 1000 * 1000, /* 1 ms of a frame that has it to spare */
-  UNASKED = 300 * 1000,     /* 0.3 ms of one that has not, while the heap has doubled */
-  SAFETY = 100 * 1000,      /* what a step may take longer than it should */
+  STEP_SIZE = 8,        /* 2^8 bytes' worth of work: some 0.05 ms */
+  SPEED = 100,          /* of the collector, in percent: Lua's default */
+  LEAST_HEAP = 1 << 20, /* bytes under which nothing is collected */
+  SPARE_MOST =
+      500 * 1000,       /* 0.5 ms of a frame that has it to spare: the last step may take as long */
+  UNASKED = 300 * 1000, /* 0.3 ms of one that has not, while the heap has doubled */
+  SAFETY = 100 * 1000,  /* what a step may take longer than it should */
 };
 
 static void set_mark(LunetteHost *host) {
@@ -34,15 +35,18 @@ void host_start_collector(LunetteHost *host) {
 /* When the collector must have stopped; 0 when it is not to begin. */
 static uint64_t collector_end(const LunetteHost *host, uint64_t now, uint64_t deadline) {
   size_t used = host->state->memory->used, mark = host->heap_mark;
-  if (!host->collecting && used < mark) return 0;
   uint64_t spare = deadline > now + SAFETY ? deadline - now - SAFETY : 0;
-  if (spare > SPARE_MOST - SAFETY) spare = SPARE_MOST - SAFETY;
+  if (spare > SPARE_MOST) spare = SPARE_MOST;
   if (spare < UNASKED && used / 2 >= mark) spare = UNASKED;
   return spare > 0 ? now + spare : 0;
 }
 
+bool host_has_garbage(const LunetteHost *host) {
+  return host->collecting || host->state->memory->used >= host->heap_mark;
+}
+
 void host_collect(LunetteHost *host, uint64_t deadline) {
-  if (!host->collecting && host->state->memory->used < host->heap_mark) return;
+  if (!host_has_garbage(host)) return;
   lua_State *L = host->state->L;
   uint64_t end = collector_end(host, uv_hrtime(), deadline);
   if (end == 0) return;

@@ -6,6 +6,7 @@
 #include "embed/events.h"
 #include "embed/posts.h"
 #include "lunette.h"
+#include "vm/slab.h"
 #include "vm/state.h"
 
 #include <pthread.h>
@@ -21,6 +22,7 @@ struct LunetteHost {
   void *data;        /* of the hooks; borrowed */
   char *executable;  /* owned; of renderers; NULL: this process's own */
   Events events;     /* for lunette_next_event */
+  Slab slab;         /* of the main state, unless the program has an allocator */
   Posts posts;       /* from other threads */
   int depth;         /* functions of lunette.h that are under way on the stack */
   bool running;      /* one of them is lunette_pump, lunette_run or lunette_open */
@@ -81,6 +83,9 @@ int host_deliver(lua_State *L);
 
 /* lunette_send without the checks, for what was posted. */
 int host_send(LunetteHost *host, int page, const char *channel, const char *json, size_t size);
+
+/* Whether the collector of the main state has something to do. */
+bool host_has_garbage(const LunetteHost *host);
 
 /* Gives the collector of the main state its time until `deadline`; see collect.c. */
 void host_collect(LunetteHost *host, uint64_t deadline);

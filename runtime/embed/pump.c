@@ -17,7 +17,15 @@ static int outcome(LunetteHost *host) {
   return loop_timeout(host->loop) == 0 ? LUNETTE_MORE : LUNETTE_OK;
 }
 
+/* Whether there is nothing to do, not even to take SIGPIPE out of the way for. */
+static bool is_idle(LunetteHost *host) {
+  if (host->depth > 0 || host_has_garbage(host)) return false;
+  return loop_is_idle(host->loop);
+}
+
 int lunette_pump(LunetteHost *host, int budget_us) {
+  if (!host_is_owned(host)) return LUNETTE_WRONG_THREAD;
+  if (!host->failed && is_idle(host)) return LUNETTE_OK;
   int status = host_enter_running(host);
   if (status != LUNETTE_OK) return status;
   if (host->loop->stopped || is_full(host)) {

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 enum {
   PACKETS_PER_ROUND = 8, /* of one link, before the next link has its round */
@@ -185,6 +186,13 @@ int loop_timeout(Loop *loop) {
   if (timeout <= 0) return timeout;
   uv_update_time(&loop->uv);
   return uv_backend_timeout(&loop->uv);
+}
+
+/* libuv's set of descriptors is level triggered: looking takes nothing out of it. */
+bool loop_is_idle(Loop *loop) {
+  struct epoll_event event;
+  if (loop->stopped || loop_timeout(loop) == 0) return false;
+  return epoll_wait(uv_backend_fd(&loop->uv), &event, 1, 0) == 0;
 }
 
 void loop_pump(Loop *loop, uint64_t deadline) {

@@ -52,6 +52,10 @@ void loop_pump(Loop *loop, uint64_t deadline);
  * something is to be done that the descriptor does not tell, -1 for without end. */
 int loop_timeout(Loop *loop);
 
+/* Whether a turn would do nothing: nothing is due, and no descriptor is ready. A single system
+ * call, where a turn takes several. */
+bool loop_is_idle(Loop *loop);
+
 /* Ends loop_run after the turn under way. */
 void loop_stop(Loop *loop);
 
