@@ -70,6 +70,13 @@ local function add_lunette(lunette)
   add("Lunette, no zygote", M.FREE, lunette, app, "--no-zygote", "spawn")
 end
 
+-- A program that hosts an app.
+local function add_engine(build)
+  for _, mode in ipairs { "idle", "flood", "collect" } do
+    add("Lunette", M.FREE, build .. "/bench/engine", mode)
+  end
+end
+
 local function add_starts(build, lunette)
   local bare, hello = build .. "/bench/bare", "bench/contender/hello.lua"
   add("Lunette", M.FREE, bare, "exec", "version_ms", lunette, "--version")
@@ -89,6 +96,7 @@ function M.list(lunette)
   add_floors(build)
   add_peers()
   add_lunette(lunette)
+  add_engine(build)
   add_starts(build, lunette)
   return list
 end

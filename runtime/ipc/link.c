@@ -127,9 +127,11 @@ static bool read_once(Link *link, size_t *total, bool wait) {
 }
 
 static void read_some(Link *link) {
-  size_t total = 0, most = link->limits.backlog * BACKLOGS_PER_TURN;
+  bool pumped = link->loop->deadline > 0;
+  size_t total = 0, most = pumped ? READ_SIZE : link->limits.backlog * BACKLOGS_PER_TURN;
   while (total < most && read_once(link, &total, false)) continue;
   if (total > 0) set_ready(link);
+  if (pumped && total >= most) link->loop->unread = true;
   Packet packet;
   size_t size;
   bool backlog = buf_size(&link->in) > link->limits.backlog &&

@@ -181,7 +181,7 @@ static bool has_unregistered(const Loop *loop) {
 }
 
 int loop_timeout(Loop *loop) {
-  if (!list_empty(&loop->dirty) || has_unregistered(loop)) return 0;
+  if (loop->unread || !list_empty(&loop->dirty) || has_unregistered(loop)) return 0;
   int timeout = uv_backend_timeout(&loop->uv);
   if (timeout <= 0) return timeout;
   uv_update_time(&loop->uv);
@@ -198,6 +198,7 @@ bool loop_is_idle(Loop *loop) {
 void loop_pump(Loop *loop, uint64_t deadline) {
   loop->deadline = deadline;
   do {
+    loop->unread = false;
     uv_run(&loop->uv, UV_RUN_NOWAIT);
   } while (!loop->stopped && loop_timeout(loop) == 0 && uv_hrtime() < deadline);
   loop->deadline = 0;
