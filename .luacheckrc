@@ -14,6 +14,7 @@ local makers = {
   ["test/worker/random"] = { "math" },
   ["test/worker/session"] = { "os" },
   ["test/worker/surroundings"] = { "arg" },
+  ["test/worker/traces"] = { "debug" },
 }
 for module, names in pairs(makers) do
   files["lua/lunette/" .. module .. ".lua"] = { globals = names }

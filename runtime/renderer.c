@@ -18,9 +18,10 @@
 typedef struct Renderer {
   Loop *loop;
   State *state;
-  const char *boot; /* the module that says what to do: load() it, start() it */
+  const char *boot; /* the module that says what to do */
   int link_fd;
-  bool works; /* runs specs, rather than a page */
+  bool works;             /* runs specs, rather than a page */
+  char *const *arguments; /* of the command line that specs are run by; ends with NULL */
   bool sandboxed;
   unsigned missing; /* of the sandbox, once it was entered */
 } Renderer;
@@ -37,7 +38,8 @@ static bool prepare(Renderer *renderer) {
   }
   if (!renderer_state_load(renderer->state, renderer->boot)) return false;
   if (renderer->sandboxed) renderer->missing = sandbox_prepare();
-  return true;
+  if (!renderer->works) return true;
+  return renderer_state_prepare(renderer->state, renderer->boot, renderer->arguments);
 }
 
 /* Finalisers run. Memory is not freed: a forked renderer would first copy each page that it shares
@@ -110,11 +112,11 @@ static int run_zygote(Renderer *renderer, pid_t parent) {
 typedef enum Role { ROLE_OTHER, ROLE_RENDERER, ROLE_SANDBOXED, ROLE_ZYGOTE, ROLE_TEST_ZYGOTE } Role;
 
 static Role role_of(int argc, char *const *argv) {
+  if (argc >= 3 && strcmp(argv[1], "--lunette-test-zygote") == 0) return ROLE_TEST_ZYGOTE;
   if (argc != 3) return ROLE_OTHER;
   if (strcmp(argv[1], "--lunette-renderer") == 0) return ROLE_RENDERER;
   if (strcmp(argv[1], "--lunette-sandboxed") == 0) return ROLE_SANDBOXED;
   if (strcmp(argv[1], "--lunette-zygote") == 0) return ROLE_ZYGOTE;
-  if (strcmp(argv[1], "--lunette-test-zygote") == 0) return ROLE_TEST_ZYGOTE;
   return ROLE_OTHER;
 }
 
@@ -127,6 +129,7 @@ int lunette_child_main(int argc, char *const *argv) {
   Renderer renderer = {.boot = works ? "test.worker.boot" : "renderer.boot",
                        .link_fd = CHILD_LINK_FD,
                        .works = works,
+                       .arguments = argv + 3,
                        .sandboxed = role == ROLE_SANDBOXED || role == ROLE_ZYGOTE};
   if (!prepare(&renderer)) return finish(&renderer, false);
   if (works || role == ROLE_ZYGOTE) return run_zygote(&renderer, parent);

@@ -8,9 +8,12 @@
 #include "vm/entry.h"
 #include "vm/loader.h"
 
+#include <lauxlib.h>
+
 /* What the functions below need. */
 typedef struct Boot {
   const char *module;
+  char *const *arguments;
   int link_fd;
   bool contained;
   unsigned missing;
@@ -23,6 +26,24 @@ static int load_modules(lua_State *L) {
   lua_gc(L, LUA_GCSTOP);
   loader_import(L, boot->module);
   lua_gc(L, LUA_GCRESTART);
+  return 0;
+}
+
+/* (boot): prepare(arguments...). Protected. */
+static int prepare(lua_State *L) {
+  enum { PAUSE = 400 }; /* percent of the heap */
+  const Boot *boot = lua_touserdata(L, 1);
+  lua_gc(L, LUA_GCSTOP);
+  loader_import(L, boot->module);
+  lua_getfield(L, -1, "prepare");
+  int function = lua_gettop(L);
+  for (char *const *argument = boot->arguments; *argument; argument++) {
+    luaL_checkstack(L, 1, "too many arguments");
+    lua_pushstring(L, *argument);
+  }
+  lua_call(L, lua_gettop(L) - function, 0);
+  lua_gc(L, LUA_GCRESTART);
+  lua_gc(L, LUA_GCINC, PAUSE, 0, 0);
   return 0;
 }
 
@@ -67,6 +88,10 @@ static bool run_protected(State *state, lua_CFunction function, Boot boot) {
 
 bool renderer_state_load(State *state, const char *boot) {
   return run_protected(state, load_modules, (Boot){.module = boot});
+}
+
+bool renderer_state_prepare(State *state, const char *boot, char *const *arguments) {
+  return run_protected(state, prepare, (Boot){.module = boot, .arguments = arguments});
 }
 
 bool renderer_state_connect(State *state, const char *boot, int link_fd, bool contained,

@@ -7,6 +7,12 @@
 /* Loads the module `boot` and those that it needs. False, with the reason logged, when it fails. */
 bool renderer_state_load(State *state, const char *boot);
 
+/* For what runs specs: `boot` does what is the same for all workers, with these arguments, which
+ * end with NULL. From then on the collector is incremental, with long pauses: a generational one
+ * looks at all objects at the latest when the state is closed, and a forked process that does so
+ * copies each page of its heap. False as above. */
+bool renderer_state_prepare(State *state, const char *boot, char *const *arguments);
+
 /* Connects to main, which says what to run, by the descriptor, which is the state's from now on.
  * `contained`: the system's sandbox is around the process, but for what `missing` has of
  * host/sandbox.h. False, with the reason logged, when it fails. */

@@ -41,7 +41,7 @@ local MODULES <const> = {
   "busted.luajit",
   "busted.languages.en",
   "busted.modules.test_file_loader",
-  "busted.modules.files.lua",
+  "pl.dir",
   "busted.execute",
 }
 

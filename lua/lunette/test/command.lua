@@ -1,6 +1,9 @@
 --- `lunette test`: runs busted's own runner in this process, the controller. It finds the files,
 --- chooses the output handler and reports; what runs the specs, in workers, is suite.lua.
 local import = ...
+local Host = import "test.host"
+local Playback = import "test.playback"
+local Recording = import "test.recording"
 local busted_modules = import "test.busted_modules"
 local core_os = import "core.os"
 local coroutines = import "common.coroutines"
@@ -8,13 +11,16 @@ local help = import "test.help"
 local loop = import "core.loop"
 local own_require = import "common.require"
 local process = import "common.process"
+local roster = import "test.roster"
 local settings = import "test.settings"
 local suite = import "test.suite"
 local task = import "common.task"
 local workplace = import "test.workplace"
 
-local FAILED <const>, USAGE <const> = 1, 2
+local FAILED <const>, USAGE <const>, INTERRUPTED <const> = 1, 2, 130
+local SIGINT <const>, SIGTERM <const> = 2, 15
 
+local raw_exit = os.exit
 local swap = busted_modules.swap
 local M = {}
 
@@ -26,7 +32,6 @@ local function set_globals(argv, rest)
     return import "common.public"
   end
   arg = table.move(rest, 1, #rest, 2, { "--ignore-lua", [0] = "busted" })
-  local raw_exit = os.exit
   os.exit = function(code) -- a handler's
     workplace.remove()
     raw_exit(code)
@@ -38,6 +43,21 @@ local function strip(options)
   options.coverage, options.helper, options.e = false, nil, {}
 end
 
+-- With --replay the paths are those of recordings.
+local function open_recordings(run, options)
+  local err
+  if run.settings.replay then
+    run.playback, err = Playback.open(options.ROOT)
+    if not run.playback then return nil, err end
+    options["repeat"] = run.playback:count()
+  elseif run.settings.record then
+    run.recording, err = Recording.create(run.settings.record)
+    if not run.recording then return nil, err end
+    run.settings.order = { shuffle = options["shuffle-files"], sort = options["sort-files"] }
+  end
+  return true
+end
+
 local function parse_as_controller(run, real, ...)
   local cli = real(...)
   local parse = cli.parse
@@ -47,6 +67,8 @@ local function parse_as_controller(run, real, ...)
     if options.lua and run.names_lua then help.warn_of_lua() end
     run.settings, err = settings.complete(run.own, options)
     if not run.settings then return nil, "busted: error: " .. err end
+    local ok, problem = open_recordings(run, options)
+    if not ok then return nil, "busted: error: " .. problem end
     strip(options)
     return options
   end
@@ -59,7 +81,8 @@ local function swap_modules(run)
   end)
   swap("busted.modules.test_file_loader", function(real, core, loaders)
     local load_files, _, list_files = real(core, loaders)
-    return suite.file_loader(run, core, load_files, list_files)
+    if run.playback then return function() run.playback:load(core) end end
+    return roster.file_loader(run, core, load_files, list_files)
   end)
   swap("busted.execute", function(_, core)
     return function(runs, options)
@@ -79,6 +102,24 @@ local function status_of(run, ok, err)
   end
   if err.code == 0 then return 0 end
   return run.has_begun and FAILED or USAGE
+end
+
+-- What is complete is reported; the second time, nothing is.
+local function interrupt(run)
+  if run.status or not run.pool then
+    workplace.remove()
+    raw_exit(INTERRUPTED)
+  end
+  run.status = INTERRUPTED
+  run.pool:stop()
+end
+
+local function watch_signals(run)
+  for _, signal in ipairs { SIGINT, SIGTERM } do
+    loop.signal(signal, function()
+      interrupt(run)
+    end)
+  end
 end
 
 local function run_busted(run)
@@ -103,12 +144,15 @@ local function run_command(argv)
   local own, rest = settings.take(argv)
   if not own then return fail(USAGE, "busted: error: " .. rest) end
   set_globals(argv, rest)
-  suite.prepare(own)
+  if not own.replay then assert(Host.open_zygote(arg)) end
   local ok, err = busted_modules.load()
   if not ok then return fail(FAILED, "lunette test: there is no busted here: " .. err) end
   if help.is_wanted(rest) then return help.print() end
-  local run = { own = own, worker_arguments = arg, names_lua = help.names_lua(rest) }
-  return status_of(run, xpcall(run_busted, task.catch, run))
+  local run = { own = own, names_lua = help.names_lua(rest) }
+  watch_signals(run)
+  local status = status_of(run, xpcall(run_busted, task.catch, run))
+  if run.recording then run.recording:close() end
+  return status
 end
 
 --- Starts the command. `argv`: 0 the executable, 1 "test", its arguments.

@@ -7,6 +7,7 @@ local core_child = import "core.child"
 local core_os = import "core.os"
 local loop = import "core.loop"
 local oom_kills = import "main.oom_kills"
+local workplace = import "test.workplace"
 
 local SIGKILL <const> = 9
 
@@ -19,6 +20,7 @@ local END_MS <const> = 2000
 ---@class Host
 ---@field number integer one of its own in this run, from 1
 ---@field capture Capture
+---@field tmpdir string its folder for temporary files
 ---@field events {on_entry: fun(host, entry), on_gone: fun(host)}
 ---@field ending {reason: string, code: integer}? how its process has ended
 ---@field is_killed boolean? by us
@@ -29,13 +31,14 @@ Host.__index = Host
 local zygote
 
 --- Starts the process that workers are forked from.
+---@param arguments string[] of busted's command line
 ---@return true?, string?
-function Host.open_zygote()
+function Host.open_zygote(arguments)
+  local own = { "--lunette-test-zygote", tostring(core_os.pid()) }
+  local options = { path = core_os.exec_path() }
+  options.args = table.move(arguments, 1, #arguments, 3, own)
   local err
-  zygote, err = core_child.zygote {
-    path = core_os.exec_path(),
-    args = { "--lunette-test-zygote", tostring(core_os.pid()) },
-  }
+  zygote, err = core_child.zygote(options)
   return zygote and true, err
 end
 
@@ -55,6 +58,7 @@ local function conclude(self)
   if not self.ending or not self._link_ended then return end
   if self._timer then self._timer:close() end
   self:set_limit(0)
+  workplace.remove_folder(self.tmpdir)
   self.events.on_gone(self)
 end
 
@@ -108,6 +112,7 @@ function Host.start(number, events)
   end
   self._peer = Peer.new("main", owner, "a worker")
   self.capture = Capture.new(number)
+  self.tmpdir = workplace.make_folder("tmp" .. number)
   local ok, err = launch(self)
   if not ok then return nil, err end
   return self

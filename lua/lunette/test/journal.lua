@@ -33,6 +33,14 @@ function Journal:complete()
   wake(self)
 end
 
+--- Calls fn(entry) for those that were not taken yet.
+---@param fn fun(entry: table)
+function Journal:each(fn)
+  for index = self._first, self._last do
+    fn(self._entries[index])
+  end
+end
+
 --- Awaits the next entry; nil at the end.
 ---@return table?
 function Journal:next()

@@ -1,4 +1,7 @@
 --- Which files run in which order, and which of them share a worker.
+local import = ...
+local times = import "test.times"
+
 local M = {}
 
 --- The elements of the files that were loaded, in busted's order.
@@ -23,7 +26,7 @@ function M.reset(core, round)
     core.context.attach(file)
   end
   local utils = require "busted.utils"
-  core.randomseed = tonumber(round.options.seed) or utils.urandom() or os.time()
+  core.randomseed = round.seed or tonumber(round.options.seed) or utils.urandom() or os.time()
   core.safe_publish("suite", { "suite", "reset" }, root, round.number, round.count)
 end
 
@@ -35,8 +38,9 @@ end
 
 --- The files in the order of this round.
 ---@param core table
+---@param round table
 ---@return table[]
-function M.order(core, _, round)
+function M.order(core, round)
   local root = core.context.get()
   local files = core.context.children(root)
   if round.options.sort then
@@ -48,14 +52,64 @@ function M.order(core, _, round)
   return table.move(files, 1, #files, 1, {})
 end
 
---- The files in units, each for one worker.
----@return table[]
-function M.units(_, files)
+-- Units of one file each, the longest first.
+local function one_by_one(entries, expected)
   local units = {}
-  for index, file in ipairs(files) do
-    units[index] = { { index = index, name = file.name } }
+  for position, entry in ipairs(entries) do
+    units[position] = { entry }
   end
+  table.sort(units, function(a, b)
+    local first, second = expected[a[1].name], expected[b[1].name]
+    if first ~= second then return first > second end
+    return a[1].index < b[1].index
+  end)
   return units
+end
+
+-- As many runs of neighbours as there are slots, of about the same length.
+local function runs(entries, expected, slots)
+  local total, sum, units = 0, 0, {}
+  for _, entry in ipairs(entries) do
+    total = total + expected[entry.name]
+  end
+  for _, entry in ipairs(entries) do
+    local middle = sum + expected[entry.name] / 2
+    local number = math.min(math.floor(middle / total * slots) + 1, slots)
+    sum = sum + expected[entry.name]
+    units[number] = units[number] or {}
+    table.insert(units[number], entry)
+  end
+  local list = {}
+  for number = 1, slots do
+    if units[number] then list[#list + 1] = units[number] end
+  end
+  return list
+end
+
+local function matches_any(name, patterns)
+  for _, pattern in ipairs(patterns) do
+    if name:find(pattern) then return true end
+  end
+  return false
+end
+
+--- The files in units, each for one worker: those to run side by side, and those to run alone.
+---@param files table[] elements, in their order
+---@param settings TestSettings
+---@param known Times
+---@return table[], table[]
+function M.units(files, settings, known)
+  local names, entries, alone = {}, {}, {}
+  for index, file in ipairs(files) do
+    local list = matches_any(file.name, settings.serial) and alone or entries
+    table.insert(list, { index = index, name = file.name })
+    names[index] = file.name
+  end
+  local expected = times.expect(names, known)
+  if settings.isolate == "none" then
+    return runs(entries, expected, settings.jobs), runs(alone, expected, 1)
+  end
+  return one_by_one(entries, expected), one_by_one(alone, expected)
 end
 
 return M

@@ -4,10 +4,11 @@ local import = ...
 local Host = import "test.host"
 local Journal = import "test.journal"
 local promises = import "common.promise"
-local workplace = import "test.workplace"
+local watch = import "test.watch"
 
 ---@class PoolOptions
 ---@field units table[] lists of {index, name}, in the order in which to begin them
+---@field alone table[] such lists, each of which runs when nothing else does
 ---@field slots integer how many run at a time
 ---@field describe fun(unit, host: Host, slot: integer): table what a worker is told
 ---@class Pool
@@ -18,9 +19,18 @@ Pool.__index = Pool
 
 local start_unit
 
+-- Those that are to run alone do so when all others have run.
 local function next_unit(self, slot)
+  if self.is_stopped then return end
   local unit = table.remove(self._units, 1)
-  if unit and not self.is_stopped then start_unit(self, slot, unit) end
+  if not unit and self._running == 0 then unit = table.remove(self._alone, 1) end
+  if unit then start_unit(self, slot, unit) end
+end
+
+-- A unit's worker has no more to do: the slot is free.
+local function unit_ended(self, host)
+  self._running = self._running - 1
+  next_unit(self, host.slot)
 end
 
 local function notify(self)
@@ -64,15 +74,17 @@ end
 function MARKS.ended(self, host, entry)
   host.ended = entry
   complete_rest(self, host)
-  next_unit(self, host.slot)
+  unit_ended(self, host)
 end
 
 local function on_entry(self, host, entry)
+  if self.is_stopped then return end
   if entry.limit then return host:set_limit(entry.limit) end
   if entry.exiting then host.exiting = entry.exiting end
   local act = MARKS[entry.mark]
-  if act then return act(self, host, entry) end
-  if not entry.channel then return end
+  if act then act(self, host, entry) end
+  watch.note(host, entry)
+  if act or not entry.channel then return end
   if host.current then return host.current:append(entry) end
   table.insert(host.begun == 0 and host.before or host.after, entry)
 end
@@ -92,7 +104,7 @@ local function on_death(self, host)
   end
   local rest = table.move(host.unit, host.begun + 1, #host.unit, 1, {})
   if #rest > 0 then table.insert(self._units, 1, rest) end
-  next_unit(self, host.slot)
+  unit_ended(self, host)
 end
 
 local function on_gone(self, host)
@@ -117,10 +129,19 @@ end
 function start_unit(self, slot, unit)
   local host = self._spares[slot] or start_host(self, slot)
   self._spares[slot] = nil
+  self._running = self._running + 1
   host.unit = unit
   table.insert(self.hosts, host)
   host:run(self._describe(unit, host, slot))
   if #self._units > 0 then self._spares[slot] = start_host(self, slot) end
+end
+
+local function make_journals(self, units)
+  for _, unit in ipairs(units) do
+    for _, file in ipairs(unit) do
+      self.journals[file.index] = Journal.new()
+    end
+  end
 end
 
 --- Begins the units.
@@ -132,18 +153,17 @@ function Pool.start(options)
     hosts = {},
     is_stopped = false,
     _units = options.units,
+    _alone = options.alone,
+    _running = 0,
     _describe = options.describe,
     _spares = {},
     _waiters = {},
     _alive = 0,
     _count = 0,
   }, Pool)
-  for _, unit in ipairs(options.units) do
-    for _, file in ipairs(unit) do
-      self.journals[file.index] = Journal.new()
-    end
-  end
-  for slot = 0, math.min(options.slots, #options.units) - 1 do
+  make_journals(self, options.units)
+  make_journals(self, options.alone)
+  for slot = 0, options.slots - 1 do
     next_unit(self, slot)
   end
   return self
@@ -177,7 +197,6 @@ function Pool:finish()
   while self._alive > 0 do
     self:wait()
   end
-  workplace.remove()
 end
 
 return Pool

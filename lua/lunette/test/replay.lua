@@ -115,6 +115,11 @@ function Replay:publish(host, entry)
   act(self, entry, element, parent)
 end
 
+--- Whether something has begun and not ended.
+function Replay:is_open()
+  return #self._open > 0
+end
+
 --- Ends what a worker that has died left open, with an error that says how it died.
 ---@param file table the element of the file that it ran
 ---@param text string

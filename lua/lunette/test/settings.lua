@@ -1,12 +1,17 @@
 --- The options that `lunette test` adds to busted's: on the command line, and as keys of .busted.
 local import = ...
 local core_os = import "core.os"
+local shard = import "test.shard"
 
 local M = {}
 
 ---@class TestSettings
 ---@field jobs integer
 ---@field timeout integer? milliseconds
+---@field shard {index: integer, count: integer}?
+---@field isolate "file"|"none"
+---@field serial string[] patterns
+---@field capture boolean
 
 local function to_jobs(value)
   if value == "auto" then return core_os.cpus() end
@@ -19,20 +24,42 @@ local function to_milliseconds(value)
   return number and number >= 0 and number
 end
 
+local function to_isolation(value)
+  return (value == "file" or value == "none") and value
+end
+
+local function to_path(value)
+  return type(value) == "string" and value ~= "" and value
+end
+
+local function to_patterns(value)
+  local list = type(value) == "table" and value or { value }
+  for _, pattern in ipairs(list) do
+    if type(pattern) ~= "string" or not pcall(string.find, "", pattern) then return nil end
+  end
+  return list
+end
+
 -- By name: what makes the setting of what was given, nil or false for what does not fit; what is
--- wanted.
+-- wanted; whether it may be given several times.
 local VALUES <const> = {
   jobs = { to_jobs, "a number of at least 1, or auto" },
   timeout = { to_milliseconds, "a number of milliseconds" },
+  isolate = { to_isolation, "file or none" },
+  shard = { shard.parse, "I/N, with I from 1 to N" },
+  ["shard-times"] = { to_path, "the name of a file" },
+  record = { to_path, "the name of a file" },
+  serial = { to_patterns, "a Lua pattern", true },
 }
 
 -- Switches, by what is said: the setting and its value.
 local SWITCHES <const> = {
   ["no-capture"] = { "capture", false },
   capture = { "capture", true },
+  replay = { "replay", true },
 }
 
--- Takes one argument for us; returns whether it is ours and how many arguments it was.
+-- Takes one argument for us; returns how many arguments it was, 0 for one of busted's.
 local function take_one(own, argument, following)
   local name, equals, value = argument:match "^%-%-([%w-]+)(=?)(.*)$"
   if SWITCHES[name] and equals == "" then
@@ -40,7 +67,13 @@ local function take_one(own, argument, following)
     return 1
   end
   if not VALUES[name] then return 0 end
-  own[name] = equals == "=" and value or following
+  if equals == "" then value = following end
+  if VALUES[name][3] then
+    own[name] = own[name] or {}
+    table.insert(own[name], value)
+  else
+    own[name] = value
+  end
   return equals == "=" and 1 or 2
 end
 
@@ -59,25 +92,30 @@ function M.take(argv)
   return own, table.move(argv, index, #argv, #rest + 1, rest)
 end
 
+-- What was given for a setting: on the command line, else in .busted.
+local function given(own, options, name)
+  if own[name] ~= nil then return own[name] end
+  return options[name]
+end
+
 --- The settings: of the command line, else of `options` (busted's, with the keys of .busted). Or
 --- nil and a message.
 ---@param own table
 ---@param options table
 ---@return TestSettings?, string?
 function M.complete(own, options)
-  local result = { capture = true, jobs = core_os.cpus() }
+  local result = { capture = true, jobs = core_os.cpus(), serial = {} }
+  result.isolate = options["auto-insulate"] and "file" or "none"
   for name, value in pairs(VALUES) do
-    local given = own[name]
-    if given == nil then given = options[name] end
-    if given ~= nil then result[name] = value[1](given) end
-    if given ~= nil and not result[name] then
-      return nil, ("--%s: %s expected, got '%s'"):format(name, value[2], tostring(given))
+    local text = given(own, options, name)
+    if text ~= nil then result[name] = value[1](text) end
+    if text ~= nil and not result[name] then
+      return nil, ("--%s: %s expected, got '%s'"):format(name, value[2], tostring(text))
     end
   end
   for _, switch in pairs(SWITCHES) do
-    local given = own[switch[1]]
-    if given == nil then given = options[switch[1]] end
-    if given ~= nil then result[switch[1]] = given end
+    local value = given(own, options, switch[1])
+    if value ~= nil then result[switch[1]] = value end
   end
   return result
 end

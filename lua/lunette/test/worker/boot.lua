@@ -15,12 +15,16 @@ local M = {}
 local worker = { _routes = { handlers = {}, listeners = {} } }
 local peer = Peer.new("peer", worker, "the controller")
 
--- All that can be done before it is known what to run: it is done once, and each worker is a copy.
-local is_loaded, load_error
-coroutines.install()
-own_require.install(_G)
-import "common.public"
-is_loaded, load_error = busted_modules.load()
+--- All that can be done before it is known which files to run: it is done once, and each worker is
+--- a copy. The arguments are those of busted's command line.
+---@param ... string
+function M.prepare(...)
+  coroutines.install()
+  own_require.install(_G)
+  import "common.public"
+  assert(busted_modules.load())
+  session.prepare { ... }
+end
 
 -- The controller wants nothing more, or is gone.
 function worker:on_gone(fault)
@@ -34,7 +38,6 @@ end
 
 worker.internal = {
   run = function(_, options)
-    assert(is_loaded, load_error)
     session.run(peer, options)
   end,
 }

@@ -11,7 +11,7 @@ local INSTRUCTIONS <const> = 10000
 
 local co, interrupt
 local core, default_limit
-local timer, due, message
+local timer, due, message, is_past
 local on_limit
 
 -- Limits that timeout() set, by element: of a describe or a file for all within it.
@@ -24,17 +24,18 @@ function M.watch(coroutine, raise)
   co, interrupt = coroutine, raise
 end
 
---- The run's busted and its limit; nil for none.
+--- The busted whose elements have the limits.
 ---@param busted_core table
----@param ms integer?
-function M.install(busted_core, ms)
-  core, default_limit = busted_core, ms
+function M.install(busted_core)
+  core = busted_core
 end
 
---- Calls fn(ms) at the start of every limited time, and fn(nil) at its end.
+--- The run's limit, nil for none; fn(ms) is called at the start of every limited time, and fn(nil)
+--- at its end.
+---@param ms integer?
 ---@param fn fun(ms: integer?)
-function M.on_limit(fn)
-  on_limit = fn
+function M.set_default(ms, fn)
+  default_limit, on_limit = ms, fn
 end
 
 --- The limit of an element's body: its own, that of the nearest block around it, or the run's.
@@ -47,8 +48,20 @@ function M.limit_of(element)
   return default_limit
 end
 
-local function on_count()
-  if core_os.hrtime() > due then error(message, 0) end
+local on_count
+
+-- From then on each instruction raises, so that no protected call of the spec's holds it up. (The
+-- handler of an error that a hook has raised is not hooked.)
+function on_count()
+  if core_os.hrtime() < due then return end
+  is_past = true
+  debug.sethook(co, on_count, "", 1)
+  error(message, 0)
+end
+
+--- An error has left a body: if it was for its time, that is not limited any more.
+function M.raised()
+  if is_past then M.stop() end
 end
 
 --- Limits what follows, until `stop`, to that time from now.
@@ -61,6 +74,7 @@ function M.start(ms)
     interrupt(message)
   end)
   timer:ref(false)
+  is_past = false
   if not debug.gethook(co) then debug.sethook(co, on_count, "", INSTRUCTIONS) end
   on_limit(ms)
 end

@@ -23,15 +23,9 @@ local co
 -- Whether a body runs, and the errors that came meanwhile while it was not waiting.
 local in_body, errors = false, {}
 
--- Promises of uv.run(), which ends when the loop has nothing to wait for.
+-- Promises of uv.run(), innermost last, which ends when the loop has nothing to wait for.
 local loop_ends = {}
 
---- The coroutine that busted runs in.
----@param coroutine thread
-function M.watch(coroutine)
-  co = coroutine
-  deadline.watch(coroutine, M.interrupt)
-end
 
 -- Whoever resumes a coroutine that yielded by itself cannot make the yield raise: a hook can.
 local function raise_in_yield(reason)
@@ -54,8 +48,7 @@ end
 
 --- Nothing is left that the loop could wait for.
 function M.on_idle()
-  local promise = table.remove(loop_ends)
-  if promise then return promises.fulfil(promise) end
+  if #loop_ends > 0 then return M.end_loop_wait() end
   if not co or not M.interrupt(DEADLOCK) then loop.stop() end
 end
 
@@ -64,6 +57,12 @@ function M.await_loop_end()
   local promise = promises.pending()
   loop_ends[#loop_ends + 1] = promise
   promise:await()
+end
+
+--- Ends the innermost of these waits.
+function M.end_loop_wait()
+  local promise = table.remove(loop_ends)
+  if promise then promises.fulfil(promise) end
 end
 
 --- Awaits one turn of the loop.
@@ -134,15 +133,22 @@ local function finish(status, ...)
   return status, ...
 end
 
---- Replaces the protected call of busted's core for the bodies. `options`: timeout in milliseconds.
----@param core table
----@param options table
-function M.install(core, options)
-  local safe = core.safe
-  traces.install(core)
-  deadline.install(core, options.timeout)
+--- Watches over the coroutine that busted runs in, and lets it go on.
+---@param coroutine thread
+function M.watch(coroutine)
+  co = coroutine
+  deadline.watch(coroutine, M.interrupt)
   report.on_uncaught = unless_heard("uncaughtException", report.on_uncaught)
   report.on_unhandled = unless_heard("unhandledRejection", report.on_unhandled)
+  raw.resume(co)
+end
+
+--- Replaces the protected call of busted's core for the bodies.
+---@param core table
+function M.install(core)
+  local safe = core.safe
+  traces.install(core, deadline.raised)
+  deadline.install(core)
   function core.safe(descriptor, run, element)
     local is_body = run == element.run or descriptor == "finally"
     if not is_body then return safe(descriptor, run, element) end

@@ -23,11 +23,16 @@ local OUTCOMES <const> = { "it", "file", "describe" }
 local Relay = {}
 Relay.__index = Relay
 
----@param peer Peer
 ---@param printed fun(): integer, integer
-function Relay.new(peer, printed)
-  local self = { _peer = peer, _printed = printed, _ids = {}, _count = 0 }
-  return setmetatable(self, Relay)
+---@return Relay
+function Relay.new(printed)
+  return setmetatable({ _printed = printed, _ids = {}, _count = 0 }, Relay)
+end
+
+--- Whom to tell.
+---@param peer Peer
+function Relay:connect(peer)
+  self._peer = peer
 end
 
 local function send(self, entry)
@@ -77,6 +82,12 @@ end
 ---@param traceback string
 function Relay:exiting(code, traceback)
   send(self, { exiting = { code = code, traceback = traceback } })
+end
+
+--- There is nothing more to tell.
+function Relay:close()
+  self._peer:drain(DRAIN_MS)
+  self._peer:close "the specs have run"
 end
 
 -- The number of an element, which is defined in entry.new before its first use. The root is 0.

@@ -1,24 +1,52 @@
 --- A run of busted in a worker: its runner as it is, in a coroutine, with the relay in the place of
 --- the output handler and the files that the controller named in the place of those it would find.
+---
+--- The runner begins in the process that workers are forked from: it has read all options there,
+--- when it stops before the helper. So that is done once, and the helper runs in each worker.
 local import = ...
 local Emitter = import "common.emitter"
 local Relay = import "test.worker.relay"
 local busted_modules = import "test.busted_modules"
 local core_os = import "core.os"
 local coroutines = import "common.coroutines"
-local guard = import "test.worker.guard"
 local deadline = import "test.worker.deadline"
+local guard = import "test.worker.guard"
 local loop = import "core.loop"
 local process = import "common.process"
 local surroundings = import "test.worker.surroundings"
 local task = import "common.task"
 
-local raw_exit = os.exit
+local raw, raw_exit = coroutines.raw, os.exit
 local swap = busted_modules.swap
 local M = {}
 
+-- What the controller wants: see M.run.
+local options
+
+local relay = Relay.new(surroundings.printed)
+
+-- The coroutine of the runner, and whether it has yet to be stopped.
+local co
+local is_ahead = true
+
+-- Of busted's loader of spec files: one file.
+local load_file
+
+-- Names of busted's loaders of spec files.
+local loaders = {}
+
+-- Here the process is forked. What workers would each load next is loaded before.
+local function pause()
+  if not is_ahead then return end
+  for _, name in ipairs(loaders) do
+    pcall(require, "busted.modules.files." .. name)
+  end
+  raw.yield()
+  is_ahead = false
+end
+
 -- One file: loaded as busted does, and run as the only child of the root.
-local function run_file(core, load_file, name)
+local function run_file(core, name)
   local root = core.context.get()
   local children = core.context.children(root)
   for i = #children, 1, -1 do
@@ -31,52 +59,66 @@ local function run_file(core, load_file, name)
   core.execute(root)
 end
 
-local function run_files(core, load_file, options, relay)
+local function run_files(core)
   for _, file in ipairs(options.files) do
     if core.skipAll then return end
     relay:begin(file.index)
-    run_file(core, load_file, file.name)
+    run_file(core, file.name)
     relay:done()
   end
 end
 
 -- What busted.execute does with all files, for these. Helpers hear of the suite here; the output
 -- handlers do in the controller.
-local function execute(core, load_file, options, relay)
+local function execute(core)
   local block = require "busted.block"(core)
   local root, run, runs = core.context.get(), options.run, options.runs
   core.randomseed = options.seed
   relay:mark "loaded"
   local seed = core.randomize and options.seed or nil
   if core.safe_publish("suite", { "suite", "start" }, root, run, runs, seed) then
-    if block.setup(root) then run_files(core, load_file, options, relay) end
+    if block.setup(root) then run_files(core) end
     block.lazyTeardown(root)
     block.teardown(root)
   end
   core.safe_publish("suite", { "suite", "end" }, root, run, runs)
 end
 
--- What only the controller is to do.
+-- What is wrong with the options the controller says. What only it is to do is taken out.
 local function parse_as_worker(real, ...)
   local cli = real(...)
   local parse = cli.parse
   function cli:parse(args)
-    local options, err = parse(self, args)
-    if options then options["log-success"] = nil end
-    return options, err
+    local parsed = parse(self, args)
+    if not parsed or not core_os.stat(parsed.directory) then busted_modules.exit(1) end
+    parsed["log-success"] = nil
+    loaders = parsed.loaders
+    return parsed
   end
   return cli
 end
 
-local function swap_modules(options, relay)
-  local load_file
-  swap("busted.modules.cli", parse_as_worker)
+local function swap_loaders()
   swap("busted.modules.output_handler_loader", function()
     return function(core, _, handler_options)
-      guard.install(core, options)
+      guard.install(core)
       relay:listen(core, handler_options.language)
     end
   end)
+  for _, name in ipairs { "helper_loader", "filter_loader" } do
+    swap("busted.modules." .. name, function(real)
+      local load = real()
+      return function(...)
+        pause()
+        return load(...)
+      end
+    end)
+  end
+end
+
+local function swap_modules()
+  swap("busted.modules.cli", parse_as_worker)
+  swap_loaders()
   swap("busted.modules.test_file_loader", function(real, ...)
     local _
     _, load_file = real(...)
@@ -84,13 +126,13 @@ local function swap_modules(options, relay)
   end)
   swap("busted.execute", function(_, core)
     return function()
-      execute(core, load_file, options, relay)
+      execute(core)
     end
   end)
 end
 
-local function run_busted(options, relay)
-  swap_modules(options, relay)
+local function run_busted()
+  swap_modules()
   local runner = require "busted.runner"
   runner { standalone = false }
 end
@@ -102,7 +144,7 @@ local function status_of(code)
 end
 
 -- A spec that ends the process ends its file: the controller says so.
-local function set_exit(relay)
+local function set_exit()
   os.exit = function(code)
     relay:exiting(status_of(code), debug.traceback("", 2):sub(2))
     Emitter.fire(process.emitter, "exit", status_of(code))
@@ -110,37 +152,46 @@ local function set_exit(relay)
   end
 end
 
--- The runner has ended by itself, or by what stands for its exit.
-local function conclude(relay, ok, err)
-  local has_run = relay:has_loaded()
-  if not ok and not busted_modules.is_exit(err) then
+local function fail(err)
+  if not busted_modules.is_exit(err) then
     core_os.write(2, ("busted: error: %s\n%s\n"):format(err, task.take_traceback()))
-  elseif ok or has_run then
-    return relay:mark "ended"
   end
-  relay:gave_up(not ok and err.code or 1)
+  relay:gave_up(busted_modules.is_exit(err) and err.code or 1)
 end
 
---- Runs the files. `options`: files ({index, name}...), arg, cwd, run, runs, seed, and what
---- surroundings.lua and guard.lua read.
+-- The runner has ended by itself, or by what stands for its exit.
+local function conclude(ok, err)
+  pause()
+  local has_run = relay:has_loaded() and (ok or busted_modules.is_exit(err))
+  if has_run then relay:mark "ended" else fail(err) end
+  relay:close()
+  loop.stop()
+end
+
+--- Runs busted as far as all workers do.
+---@param arguments string[] its command line
+function M.prepare(arguments)
+  surroundings.prepare(arguments)
+  co = raw.create(function()
+    conclude(xpcall(run_busted, task.catch))
+  end)
+  assert(raw.resume(co))
+end
+
+--- Runs the files. `wanted`: files ({index, name}...), run, runs, seed, timeout, and what
+--- surroundings.lua reads.
 ---@param peer Peer
----@param options table
-function M.run(peer, options)
-  surroundings.prepare(peer, options)
-  local relay = Relay.new(peer, surroundings.printed)
+---@param wanted table
+function M.run(peer, wanted)
+  options = wanted
+  surroundings.enter(options)
+  relay:connect(peer)
   peer:ref(false)
-  set_exit(relay)
-  deadline.on_limit(function(ms)
+  set_exit()
+  deadline.set_default(options.timeout, function(ms)
     relay:limit(ms)
   end)
-  local co = coroutines.raw.create(function()
-    conclude(relay, xpcall(run_busted, task.catch, options, relay))
-    peer:drain(math.maxinteger // 1000000)
-    peer:close "the specs have run"
-    loop.stop()
-  end)
   guard.watch(co)
-  coroutines.raw.resume(co)
 end
 
 --- Nothing is left that could wake whoever waits.

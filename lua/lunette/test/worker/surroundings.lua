@@ -22,14 +22,24 @@ local function set_environment(variables)
   end
 end
 
+-- luv is opened when it is first asked for.
+local function load_lunette()
+  return setmetatable(import "common.public", {
+    __index = function(public, key)
+      if key ~= "uv" then return nil end
+      public.uv = import "test.worker.uv"
+      return public.uv
+    end,
+  })
+end
+
 local function set_preload()
-  package.preload.lunette = function()
-    local public = import "common.public"
-    import "common.add_uv"(public)
-    return public
+  package.preload.lunette = load_lunette
+  package.preload["lunette.test"] = function()
+    return import "test.worker.public"
   end
   package.preload.luv = function()
-    return import "common.uv"
+    return import "test.worker.uv"
   end
   package.preload.cjson = function()
     return import "core.cjson"
@@ -37,8 +47,8 @@ local function set_preload()
 end
 
 -- busted reads `arg`, and so do programs which start another copy of what runs them: [-1] is it.
-local function set_arg(options)
-  arg = table.move(options.arg, 1, #options.arg, 1, { [0] = "busted", [-1] = core_os.exec_path() })
+local function set_arg(arguments)
+  arg = table.move(arguments, 1, #arguments, 1, { [0] = "busted", [-1] = core_os.exec_path() })
 end
 
 local function set_parameters(parameters)
@@ -48,17 +58,22 @@ local function set_parameters(parameters)
   end
 end
 
---- Makes all that ready. `options`: arg, capture ({out, err}, names of files), environment,
---- parameters (of luassert's messages), worker.
+--- Makes ready what is the same for all workers.
+---@param arguments string[] of busted's command line
+function M.prepare(arguments)
+  set_preload()
+  set_arg(arguments)
+end
+
+--- Makes ready what is this worker's own. `options`: capture ({out, err}, names of files),
+--- environment, parameters (of luassert's messages), number (of the worker).
 ---@param options table
-function M.prepare(_, options)
+function M.enter(options)
   if options.capture then
     out = assert(core_os.capture(1, options.capture.out))
     err = assert(core_os.capture(2, options.capture.err))
   end
   set_environment(options.environment)
-  set_preload()
-  set_arg(options)
   set_parameters(options.parameters)
   random.install(options.number)
 end

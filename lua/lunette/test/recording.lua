@@ -1,0 +1,100 @@
+--- The record of a run, for a report of it elsewhere: what was told of each file, with what was
+--- printed in between.
+---
+--- A recording is a sequence of items, tables with a `kind`, each behind its length:
+---   head        version, files (all, not only those of the shard), shard, seed, order
+---   load-error  channel, element, message: before the suite starts
+---   round       number, seed
+---   entry       host, role, entry, piece: see reporter.lua
+---   round-end   duration
+---   end         nothing is missing
+local import = ...
+local clone = import "core.clone"
+local core_os = import "core.os"
+
+local VERSION <const> = 1
+
+---@class Recording
+local Recording = {}
+Recording.__index = Recording
+
+--- Begins a file. Returns nil and a message when it cannot be written.
+---@param path string
+---@return Recording?, string?
+function Recording.create(path)
+  local file, err = io.open(path, "wb")
+  if not file then return nil, err end
+  return setmetatable({ _file = file }, Recording)
+end
+
+local function write(self, kind, item)
+  item.kind = kind
+  self._file:write(string.pack("<s4", clone.encode(item)))
+end
+
+--- What the run is of.
+---@param files string[]
+---@param settings TestSettings
+---@param seed integer
+function Recording:begin(files, settings, seed)
+  self._has_begun = true
+  write(self, "head", {
+    version = VERSION, files = files, shard = settings.shard, seed = seed, order = settings.order,
+  })
+end
+
+---@param channel string[]
+---@param element table
+---@param message string
+function Recording:load_error(channel, element, message)
+  local what = { descriptor = element.descriptor, name = element.name }
+  write(self, "load-error", { channel = channel, element = what, message = message })
+end
+
+---@param number integer
+---@param seed integer
+function Recording:round(number, seed)
+  write(self, "round", { number = number, seed = seed })
+end
+
+---@param host Host
+---@param role string
+---@param entry table
+---@param piece {out: string, err: string}
+function Recording:entry(host, role, entry, piece)
+  write(self, "entry", { host = host.number, role = role, entry = entry, piece = piece })
+end
+
+---@param duration number
+function Recording:finish_round(duration)
+  write(self, "round-end", { duration = duration })
+end
+
+--- All was told.
+function Recording:close()
+  write(self, "end", {})
+  self._file:close()
+end
+
+--- The items of a file, in order. Or nil and a message.
+---@param path string
+---@return table[]?, string?
+function Recording.read(path)
+  local text, err = core_os.read_file(path)
+  if not text then return nil, err end
+  local items, at = {}, 1
+  while at <= #text do
+    local ok, bytes, after = pcall(string.unpack, "<s4", text, at)
+    local item = ok and clone.decode(bytes)
+    if type(item) ~= "table" then return nil, path .. ": not a recording, or a part of one" end
+    items[#items + 1], at = item, after
+  end
+  local head, last = items[1], items[#items]
+  if not head or head.kind ~= "head" or last.kind ~= "end" then
+    return nil, path .. ": not a recording, or a part of one"
+  end
+  if head.version ~= VERSION then return nil, path .. ": a recording of another version" end
+  return items
+end
+
+return Recording

@@ -1,0 +1,73 @@
+--- The spec files of this run: those that busted finds, or a shard of them.
+local import = ...
+local shard = import "test.shard"
+local times = import "test.times"
+
+local M = {}
+
+-- busted's errors of what it does not find are told when the files are loaded: not here too.
+local function find_quietly(core, list_files, ...)
+  local publish = core.publish
+  function core.publish() end
+  local files = list_files(...)
+  core.publish = publish
+  return files
+end
+
+-- Tells the recording of each file that does not compile, as busted tells the output handlers.
+local function record_errors(core, recording, load)
+  local publish = core.publish
+  function core.publish(channel, element, parent, message, trace)
+    if channel[1] == "error" then recording:load_error(channel, element, message) end
+    return publish(channel, element, parent, message, trace)
+  end
+  load()
+  core.publish = publish
+end
+
+local function missing(roots)
+  local path, list = require "pl.path", {}
+  for _, root in ipairs(roots) do
+    if not path.exists(root) then list[#list + 1] = root end
+  end
+  return list
+end
+
+-- What to load instead of the roots: this shard's files; and, for one shard to complain of, the
+-- roots that are not there.
+local function pick(settings, files, roots)
+  local name = settings["shard-times"]
+  local known = name and assert(times.read(name), name .. ": no such file of times")
+  local picked = shard.pick(files, settings.shard, known)
+  if settings.shard.index > 1 then return picked end
+  local lost = missing(roots)
+  return table.move(picked, 1, #picked, #lost + 1, lost)
+end
+
+local function note_empty(settings)
+  local text = "lunette test: shard %d/%d has no spec files\n"
+  io.stderr:write(text:format(settings.shard.index, settings.shard.count))
+end
+
+--- The function that finds and loads the files, in the place of busted's `load_files`.
+---@param run table
+---@param core table busted's core
+---@param load_files function busted's
+---@param list_files function busted's: only finds them
+---@return function
+function M.file_loader(run, core, load_files, list_files)
+  return function(roots, patterns, options)
+    local settings = run.settings
+    local files = find_quietly(core, list_files, roots, patterns, options)
+    local chosen = settings.shard and #files > 0 and pick(settings, files, roots) or roots
+    if run.recording then run.recording:begin(files, settings, core.randomseed) end
+    if #chosen == 0 then return note_empty(settings) end
+    local function load()
+      load_files(chosen, patterns, options)
+    end
+    if not run.recording then return load() end
+    record_errors(core, run.recording, load)
+  end
+end
+
+return M
