@@ -13,7 +13,7 @@ local M = {}
 -- What differs from run to run, and what stands for it.
 local VARYING <const> = {
   { "0x%x+", "ADDRESS" },
-  { "[%d.]+ seconds", "T seconds" },
+  { "%d+%.%d+ (%a+)\n", "T %1\n" }, -- seconds, in whatever language
   { "%([%d.]+ ms", "(T ms" },
   { "time='[%d.]*'", "time='T'" },
   { "timestamp='[^']*'", "timestamp='T'" },

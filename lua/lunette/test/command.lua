@@ -81,7 +81,7 @@ local function swap_modules(run)
   end)
   swap("busted.modules.test_file_loader", function(real, core, loaders)
     local load_files, _, list_files = real(core, loaders)
-    if run.playback then return function() run.playback:load(core) end end
+    if run.playback then return roster.playback_loader(run, core) end
     return roster.file_loader(run, core, load_files, list_files)
   end)
   swap("busted.execute", function(_, core)
@@ -148,7 +148,7 @@ local function run_command(argv)
   local ok, err = busted_modules.load()
   if not ok then return fail(FAILED, "lunette test: there is no busted here: " .. err) end
   if help.is_wanted(rest) then return help.print() end
-  local run = { own = own, names_lua = help.names_lua(rest) }
+  local run = { own = own, load_errors = {}, names_lua = help.names_lua(rest) }
   watch_signals(run)
   local status = status_of(run, xpcall(run_busted, task.catch, run))
   if run.recording then run.recording:close() end

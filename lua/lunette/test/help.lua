@@ -3,9 +3,23 @@ local M = {}
 
 local OWN <const> = [[
 
-LUNETTE'S OPTIONS (also keys of a task in .busted):
-  --jobs=N                    how many workers run spec files at a time; auto, the
-                              default, is one a processor
+LUNETTE'S OPTIONS (also keys of a task in .busted, without the dashes):
+  --jobs=N|auto               how many workers run files at a time
+                              (default: auto, one a processor)
+  --timeout=MS                how long a test, a hook or the body of a
+                              block may take (default: no limit)
+  --isolate=file|none         a worker for each file, or for each run of
+                              neighbours (default: none with
+                              --no-auto-insulate, else file)
+  --serial=PATTERN            files that run when no other does; may be
+                              given several times
+  --no-capture                let specs print at once, to the terminal
+  --shard=I/N                 run the I-th of N parts of the files
+  --shard-times=FILE          balance the parts by this table of times,
+                              which a run without --shard writes
+  --record=FILE               keep what happens, for --replay
+  --replay                    report the recordings, those of all parts,
+                              that are given in place of paths
 ]]
 
 local HELP_BEFORE <const>, HELP_BEHIND <const> =
@@ -33,7 +47,8 @@ end
 --- Prints it. Returns the exit status.
 ---@return integer
 function M.print()
-  io.stdout:write(busted_help(), "\n", OWN)
+  local text = busted_help():gsub("\n+$", "\n")
+  io.stdout:write(text, OWN)
   return 0
 end
 

@@ -34,6 +34,12 @@ local ROLES <const> = {
   after = function(_, host, entry)
     table.insert(host.after, entry)
   end,
+  torn_down = function(_, host, entry)
+    host.torn_down = entry
+  end,
+  suite_ended = function(_, host, entry)
+    host.suite_ended = entry
+  end,
   ended = function(_, host, entry)
     host.ended = entry
   end,

@@ -71,6 +71,14 @@ local function complete_rest(self, host)
   end
 end
 
+MARKS["torn-down"] = function(_, host, entry)
+  host.torn_down = entry
+end
+
+MARKS["suite-ended"] = function(_, host, entry)
+  host.suite_ended = entry
+end
+
 function MARKS.ended(self, host, entry)
   host.ended = entry
   complete_rest(self, host)

@@ -43,12 +43,15 @@ function Recording:begin(files, settings, seed)
   })
 end
 
----@param channel string[]
----@param element table
----@param message string
-function Recording:load_error(channel, element, message)
-  local what = { descriptor = element.descriptor, name = element.name }
-  write(self, "load-error", { channel = channel, element = what, message = message })
+--- What loading has published.
+---@param arguments table channel, element, parent (nil), message
+function Recording:load_error(arguments)
+  local element = arguments[2]
+  write(self, "load-error", {
+    channel = arguments[1],
+    element = { descriptor = element.descriptor, name = element.name },
+    message = arguments[4],
+  })
 end
 
 ---@param number integer

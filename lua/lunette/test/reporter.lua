@@ -69,7 +69,7 @@ local function dismiss(self, host)
   for index, entry in ipairs(host.after) do
     tell_once(self, host, "after", entry, "after " .. index)
   end
-  if host.ended then tell_once(self, host, "ended", host.ended) end
+  if host.torn_down then tell_once(self, host, "torn_down", host.torn_down) end
 end
 
 local function bury(self, host, file, entry)
@@ -139,6 +139,14 @@ function Reporter:finish()
     elseif host.ended then
       dismiss(self, host)
     end
+  end
+end
+
+--- Prints what helpers said at the end of the suite ("suite_ended"), or of the run ("ended").
+---@param role string
+function Reporter:tell_end(role)
+  for _, host in ipairs(self._pool.hosts) do
+    if host[role] then tell_once(self, host, role, host[role]) end
   end
 end
 

@@ -14,15 +14,27 @@ local function find_quietly(core, list_files, ...)
   return files
 end
 
--- Tells the recording of each file that does not compile, as busted tells the output handlers.
-local function record_errors(core, recording, load)
+-- What loading publishes, errors of files that do not compile, comes behind what the helper prints:
+-- it is kept until a worker has loaded that.
+local function keep_errors(run, core, load)
   local publish = core.publish
-  function core.publish(channel, element, parent, message, trace)
-    if channel[1] == "error" then recording:load_error(channel, element, message) end
-    return publish(channel, element, parent, message, trace)
+  function core.publish(channel, ...)
+    if channel[1] ~= "error" then return publish(channel, ...) end
+    table.insert(run.load_errors, table.pack(channel, ...))
   end
   load()
   core.publish = publish
+end
+
+--- Publishes what was kept.
+---@param run table
+---@param core table busted's core
+function M.tell_errors(run, core)
+  for _, arguments in ipairs(run.load_errors) do
+    if run.recording then run.recording:load_error(arguments) end
+    core.publish(table.unpack(arguments, 1, arguments.n))
+  end
+  run.load_errors = {}
 end
 
 local function missing(roots)
@@ -65,8 +77,19 @@ function M.file_loader(run, core, load_files, list_files)
     local function load()
       load_files(chosen, patterns, options)
     end
-    if not run.recording then return load() end
-    record_errors(core, run.recording, load)
+    keep_errors(run, core, load)
+  end
+end
+
+--- The same for a playback.
+---@param run table
+---@param core table busted's core
+---@return function
+function M.playback_loader(run, core)
+  return function()
+    keep_errors(run, core, function()
+      run.playback:load(core)
+    end)
   end
 end
 

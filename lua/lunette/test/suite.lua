@@ -5,6 +5,7 @@ local Host = import "test.host"
 local Pool = import "test.pool"
 local Reporter = import "test.reporter"
 local plan = import "test.plan"
+local roster = import "test.roster"
 local times = import "test.times"
 local watch = import "test.watch"
 
@@ -67,6 +68,7 @@ local function run_round(run, core, round)
   local reporter = Reporter.new(core, run.pool, files, recording)
   local stop_watching = run.playback and nothing or watch.start(run.pool)
   reporter:begin()
+  roster.tell_errors(run, core)
   local seed = core.randomize and core.randomseed or nil
   local numbers = { round.number, round.count, seed }
   if core.safe_publish("suite", { "suite", "start" }, root, table.unpack(numbers, 1, 3)) then
@@ -76,8 +78,17 @@ local function run_round(run, core, round)
   stop_watching()
   if run.playback then run.playback:set_duration(core, root, round) end
   core.safe_publish("suite", { "suite", "end" }, root, round.number, round.count)
+  reporter:tell_end "suite_ended"
   if recording then recording:finish_round(root.duration) end
-  return reporter.times
+  return reporter
+end
+
+-- What helpers print at the exit comes behind what the output handler does then.
+local function tell_exit(core, reporter)
+  core.subscribe({ "exit" }, function()
+    reporter:tell_end "ended"
+    return nil, true
+  end)
 end
 
 local function remember(run, measured)
@@ -93,18 +104,19 @@ end
 ---@param runs integer how often
 ---@param options {seed: any, shuffle: boolean?, sort: boolean?}
 function M.execute(run, core, runs, options)
-  local files, measured = plan.loaded(core), nil
+  local files, reporter = plan.loaded(core), nil
   local path = times.default_path()
   run.known_times = path and times.read(path) or {}
   for number = 1, runs do
     local round = { number = number, count = runs, files = files, options = options }
     if run.playback then run.playback:prepare(core, round) end
     if number > 1 then plan.reset(core, round) end
-    measured = run_round(run, core, round)
+    reporter = run_round(run, core, round)
     if core.skipAll or run.status then break end
   end
   Host.close_zygote()
-  remember(run, measured)
+  tell_exit(core, reporter)
+  remember(run, reporter.times)
 end
 
 return M

@@ -2,10 +2,11 @@
 --- how much was printed before it.
 ---
 --- An entry that crosses has: out, err (bytes printed so far), and one of
----   channel, element, parent, ...   an event, to be published there
----   mark                            "loaded", "begin", "done", "ended" or "gave-up"
----   limit                           milliseconds that what runs may take
----   exiting                         what os.exit was called with, and where
+---   channel, element, parent, ...  an event, to be published there
+---   mark      how far the run has come: "loaded" (the helper), "begin" and "done" (a file),
+---             "torn-down", "suite-ended", "ended"; or "gave-up"
+---   limit     milliseconds that what runs may take
+---   exiting   what os.exit was called with, and where
 --- Elements cross by number; `new` defines those that the entry is the first to mention.
 local import = ...
 local portable = import "test.worker.portable"

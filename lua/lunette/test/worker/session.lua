@@ -81,7 +81,9 @@ local function execute(core)
     block.lazyTeardown(root)
     block.teardown(root)
   end
+  relay:mark "torn-down"
   core.safe_publish("suite", { "suite", "end" }, root, run, runs)
+  relay:mark "suite-ended"
 end
 
 -- What is wrong with the options the controller says. What only it is to do is taken out.

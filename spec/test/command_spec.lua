@@ -1,0 +1,141 @@
+-- SPDX-License-Identifier: MIT
+-- `lunette test`: its own options, its exit status, and how files share workers.
+local app = require "spec.support.app"
+local suite = require "spec.support.suite"
+
+local PASSES <const> = { ["spec/a_spec.lua"] = "it('a', function() end)" }
+
+describe("lunette test ends with", function()
+  for what, case in pairs {
+    ["0 when all passes"] = { 0, PASSES, {} },
+    ["0 when filters leave nothing"] = { 0, PASSES, { "--filter=nothing" } },
+    ["1 for a failure"] = { 1, { ["spec/a_spec.lua"] = "it('a', function() error() end)" }, {} },
+    ["1 when there are no files"] = { 1, {}, {} },
+    ["2 for an unknown option"] = { 2, PASSES, { "--frobnicate" } },
+    ["2 for a task that is not there"] = { 2, { [".busted"] = "return {}" }, { "-r", "x" } },
+    ["2 for a folder that is not there"] = { 2, PASSES, { "-C", "nowhere" } },
+    ["2 for no number of jobs"] = { 2, PASSES, { "--jobs=none" } },
+    ["2 for a shard beyond the last"] = { 2, PASSES, { "--shard=3/2" } },
+    ["2 for an option without its value"] = { 2, PASSES, { "--timeout" } },
+    ["2 for a bad key of .busted"] = { 2, { [".busted"] = "return {_all={jobs='x'}}" }, {} },
+  } do
+    it(what, function()
+      assert.equal(case[1], suite.run(case[2], case[3]).status)
+    end)
+  end
+
+  it("130 when it is interrupted, with the report of what is complete", function()
+    local dir = app.folder {
+      ["spec/a_spec.lua"] = "it('is done', function() end)",
+      ["spec/b_spec.lua"] = "it('goes on', function() print 'on' io.popen('sleep 60'):read() end)",
+    }
+    local process = app.spawn(app.executable, { "test", "-o", "TAP" }, { cwd = dir })
+    app.wait_until(function()
+      return process.output():find "ok 1"
+    end, "the first test")
+    process.kill "sigint"
+    local result = process.wait()
+    app.remove(dir)
+    local wanted = "ok 1 - is done\non\nnot ok 2 - goes on\n# spec/b_spec.lua @ 1\n"
+      .. "# Failure message: spec/b_spec.lua:1: interrupted\n1..2\n"
+    assert.same({ wanted, 130 }, { result.stdout, result.status })
+  end)
+end)
+
+describe("lunette test --help and --version", function()
+  it("tell busted's options and Lunette's, and busted's version", function()
+    local help = suite.run(PASSES, { "--help" })
+    assert.matches("^Usage: lunette test ", help.stdout)
+    assert.matches("%-%-no%-auto%-insulate.*%-%-jobs=N.*%-%-shard=I/N", help.stdout)
+    assert.same({ "", 0 }, { help.stderr, help.status })
+    local version = suite.run(PASSES, { "--version" })
+    assert.same({ suite.run_plainly(PASSES, { "--version" }).stdout, 0 },
+      { version.stdout, version.status })
+  end)
+
+  it("says that --lua makes no difference, when it is said on the command line", function()
+    local note = "lunette test: --lua is ignored: the specs run in Lunette's own Lua\n"
+    assert.equal(note, suite.run(PASSES, { "--lua=luajit" }).stderr)
+    local files = { [".busted"] = "return { _all = { lua = 'nlua' } }" }
+    files["spec/a_spec.lua"] = PASSES["spec/a_spec.lua"]
+    local result = suite.run(files)
+    assert.same({ "", 0 }, { result.stderr, result.status })
+  end)
+end)
+
+describe("files share", function()
+  local files = {}
+  for i = 1, 4 do
+    files[("spec/f%d_spec.lua"):format(i)] = [[
+      it("t", function()
+        count = (rawget(_G, "count") or 0) + 1
+        _G.count = count
+        io.stdout:write(count, require "lunette.test".worker, " ")
+      end)
+    ]]
+  end
+
+  local function numbers(...)
+    local printed = suite.run(files, { "-o", "TAP", ... }).stdout
+    local list = {}
+    for count, worker in printed:gmatch "(%d)(%d) " do
+      list[#list + 1] = { tonumber(count), tonumber(worker) }
+    end
+    return list
+  end
+
+  it("nothing by default", function()
+    for _, pair in ipairs(numbers()) do
+      assert.equal(1, pair[1])
+    end
+  end)
+
+  it("a worker with their neighbours when they are not isolated", function()
+    for _, option in ipairs { "--isolate=none", "--no-auto-insulate" } do
+      local list = numbers(option, "--no-auto-insulate", "--jobs=2")
+      assert.same({ { 1, 0 }, { 2, 0 }, { 1, 1 }, { 2, 1 } }, list)
+    end
+  end)
+
+  it("no time with those that are to run alone", function()
+    local dir = app.folder {}
+    for name in pairs(files) do
+      files[name] = ([[
+        local path = "%s/running"
+        it("t", function()
+          local other = io.open(path)
+          assert(io.open(path, "w")):close()
+          require "lunette".sleep(20)
+          os.remove(path)
+          assert.is_nil(other)
+        end)
+      ]]):format(dir)
+    end
+    local result = suite.run(files, { "--serial=f[1-3]", "--serial", "f4" })
+    app.remove(dir)
+    assert.equal(0, result.status, result.stdout)
+  end)
+end)
+
+describe("what specs draw from the clock", function()
+  it("differs between workers, and any other seed gives what it always gives", function()
+    local files = {}
+    for i = 1, 3 do
+      files[("spec/f%d_spec.lua"):format(i)] = [[
+        it("t", function()
+          math.randomseed(os.time())
+          local drawn = math.random(1 << 40)
+          math.randomseed(42)
+          print(drawn, math.random(1 << 40))
+        end)
+      ]]
+    end
+    local clock, fixed = {}, {}
+    for drawn, same in suite.run(files).stdout:gmatch "(%d+)\t(%d+)\n" do
+      assert.is_nil(clock[drawn])
+      clock[drawn], fixed[same] = true, true
+    end
+    local one = next(fixed)
+    assert.is_nil(next(fixed, one))
+  end)
+end)
