@@ -46,16 +46,16 @@ reports=log_path=$PWD/$out/spec/sanitizer
 export ASAN_OPTIONS="$reports:handle_segv=0:handle_abort=0:quarantine_size_mb=8:${ASAN_OPTIONS:-}"
 export LSAN_OPTIONS="$reports:${LSAN_OPTIONS:-}"
 export UBSAN_OPTIONS="$reports:${UBSAN_OPTIONS:-}" TSAN_OPTIONS="$reports:${TSAN_OPTIONS:-}"
-LUNETTE_SPEC_COUNTS=$counts run 1200 "$out/lunette" spec/run.lua $specs
+LUNETTE_SPEC_COUNTS=$counts run 1200 "$out/lunette" test $specs
 status=$?
 spec_failed=0
 if read -r spec_passed spec_failed 2>/dev/null <"$counts"; then
   passed=$((passed + spec_passed)) failed=$((failed + spec_failed))
 else
-  fail "spec/run.lua: it did not come to its end (status $status)"
+  fail "lunette test: it did not come to its end (status $status)"
   spec_failed=1
 fi
-if [ "$status" != 0 ] && [ "$spec_failed" = 0 ]; then fail "spec/run.lua (status $status)"; fi
+if [ "$status" != 0 ] && [ "$spec_failed" = 0 ]; then fail "lunette test (status $status)"; fi
 
 for report in "$out"/spec/sanitizer.*; do
   if grep -qs 'ERROR: \|WARNING: \|runtime error: ' "$report"; then

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- webPreferences.memoryLimit: a page that wants more is out of memory, however it goes about it.
+local app = require "spec.support.app"
 local ipc = require "spec.support.ipc"
 
 local LIMIT <const> = 16 << 20
@@ -87,6 +88,7 @@ describe("memoryLimit", function()
   it("does not let a large heap crawl: it ends when an eighth of the limit is left", function()
     local limit <const>, list <const>, string_size <const> = 256 << 20, 64 << 20, 24 + 49 + 1
     local result = ipc.run {
+      deadline = 4 * app.DEADLINE, -- it computes all the time, beside other specs
       preferences = ("{ memoryLimit = %d }"):format(limit),
       main = MAIN .. [[
         ipcMain.on("kept", function(event, count) kept, event.returnValue = count, true end)

@@ -112,7 +112,7 @@ function Host.start(number, events)
   end
   self._peer = Peer.new("main", owner, "a worker")
   self.capture = Capture.new(number)
-  self.tmpdir = workplace.make_folder("tmp" .. number)
+  self.tmpdir = workplace.make_folder(tostring(number))
   local ok, err = launch(self)
   if not ok then return nil, err end
   return self

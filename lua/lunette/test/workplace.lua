@@ -13,7 +13,7 @@ local PRIVATE <const> = 448 -- rwx------
 function M.path(name)
   local uv = import "core.luv"
   if not folder then
-    local template = assert(core_os.tmpdir()) .. "/lunette-test-XXXXXX"
+    local template = assert(core_os.tmpdir()) .. "/lunette-XXXXXX"
     folder = assert(uv.fs_mkdtemp(template))
   end
   return folder .. "/" .. name

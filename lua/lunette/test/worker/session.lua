@@ -86,13 +86,15 @@ local function execute(core)
   relay:mark "suite-ended"
 end
 
--- What is wrong with the options the controller says. What only it is to do is taken out.
+-- What the options have besides specs to run, or wrong, the controller says. What only it is to do
+-- is taken out.
 local function parse_as_worker(real, ...)
   local cli = real(...)
   local parse = cli.parse
   function cli:parse(args)
     local parsed = parse(self, args)
-    if not parsed or not core_os.stat(parsed.directory) then busted_modules.exit(1) end
+    local runs = parsed and not parsed.version and not parsed.help
+    if not runs or not core_os.stat(parsed.directory) then busted_modules.exit(1) end
     parsed["log-success"] = nil
     loaders = parsed.loaders
     return parsed
