@@ -1,4 +1,4 @@
-local app = require "spec.support.app"
+local launch = require("lunette.test").launch
 
 local OUTPUT <const> = [[
 page: main says 'hello from main'
@@ -9,7 +9,7 @@ page: by invoke: flavour = 7
 
 describe("apps/channels", function()
   it("greets, reports an action, and gets the same data in two ways", function()
-    local result = app.spawn(app.executable, { "apps/channels" }).wait()
+    local result = launch("apps/channels"):wait()
     assert.equal("", result.stderr)
     assert.equal(OUTPUT, result.stdout)
     assert.equal(0, result.status)

@@ -1,4 +1,4 @@
-local app = require "spec.support.app"
+local launch = require("lunette.test").launch
 
 local OUTPUT <const> = [[
 the page has ipcRenderer: false
@@ -11,7 +11,7 @@ refused: the email or the password is wrong (WRONG_CREDENTIALS)
 
 describe("apps/login", function()
   it("logs in once for two clicks, and tells why a wrong password is refused", function()
-    local result = app.spawn(app.executable, { "apps/login", "--delay=20" }).wait()
+    local result = launch("apps/login", { args = { "--delay=20" } }):wait()
     assert.equal("", result.stderr)
     assert.equal(OUTPUT, result.stdout)
     assert.equal(0, result.status)

@@ -1,4 +1,4 @@
-local app = require "spec.support.app"
+local launch = require("lunette.test").launch
 
 local OUTPUT <const> = [[
 ipcRenderer.sendSync, ipcMain.on, event.returnValue
@@ -64,7 +64,7 @@ ipcRenderer.sendTo, event.senderId
 
 describe("apps/reference", function()
   it("plays every example of the reference in its order", function()
-    local result = app.spawn(app.executable, { "apps/reference" }).wait()
+    local result = launch("apps/reference"):wait()
     assert.equal("", result.stderr)
     assert.equal(OUTPUT, result.stdout)
     assert.equal(0, result.status)

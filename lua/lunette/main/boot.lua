@@ -5,6 +5,7 @@ local app_info = import "main.app_info"
 local arguments = import "common.arguments"
 local command_line = import "main.command_line"
 local core_child = import "core.child"
+local core_os = import "core.os"
 local coroutines = import "common.coroutines"
 local executable = import "main.executable"
 local lifecycle = import "main.lifecycle"
@@ -124,7 +125,10 @@ function M.run(options)
   process.setup({ type = "browser", sandboxed = false, argv = options.argv }, true)
   command_line.parse(options.argv)
   set_globals(options)
-  if not options.embedded then watch_signals() end
+  if not options.embedded then
+    watch_signals()
+    if core_os.getenv "LUNETTE_TEST_LINK" then import("test.agent").start() end
+  end
   local chunk, err = load_script(options)
   if not chunk and options.embedded then return nil, err end
   if not chunk then

@@ -5,7 +5,7 @@ local core_os = import "core.os"
 local deadline = import "test.worker.deadline"
 local dotted = import "common.dotted"
 
-local F = {}
+local F = { launch = import("test.worker.launch").launch }
 
 --- Makes a new, empty folder, which is removed when the file's specs have run.
 ---@return string

@@ -11,6 +11,7 @@ local core_os = import "core.os"
 local coroutines = import "common.coroutines"
 local deadline = import "test.worker.deadline"
 local guard = import "test.worker.guard"
+local launch = import "test.worker.launch"
 local loop = import "core.loop"
 local process = import "common.process"
 local surroundings = import "test.worker.surroundings"
@@ -167,6 +168,7 @@ end
 local function conclude(ok, err)
   pause()
   local has_run = relay:has_loaded() and (ok or busted_modules.is_exit(err))
+  launch.kill_all()
   if has_run then relay:mark "ended" else fail(err) end
   relay:close()
   loop.stop()
