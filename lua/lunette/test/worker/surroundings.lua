@@ -46,9 +46,19 @@ local function set_preload()
   end
 end
 
--- busted reads `arg`, and so do programs which start another copy of what runs them: [-1] is it.
+-- Specs that start another Lua take its name from arg[-1], and give it options of Lua's such as
+-- `-e CODE SCRIPT`, which our own executable knows less of.
+local function interpreter()
+  for folder in (core_os.getenv "PATH" or ""):gmatch "[^:]+" do
+    local path = folder .. "/lua5.4"
+    if core_os.stat(path) == "file" then return path end
+  end
+  return core_os.exec_path()
+end
+
+-- busted reads it too.
 local function set_arg(arguments)
-  arg = table.move(arguments, 1, #arguments, 1, { [0] = "busted", [-1] = core_os.exec_path() })
+  arg = table.move(arguments, 1, #arguments, 1, { [0] = "busted", [-1] = interpreter() })
 end
 
 local function set_parameters(parameters)
