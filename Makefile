@@ -18,10 +18,11 @@ MODE_debug   := -O0 -g3
 MODE_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
                 -fno-sanitize-recover=undefined
 MODE_tsan    := -O1 -g -fno-omit-frame-pointer -fsanitize=thread
+MODE_stress  := $(MODE_release) -DLUNETTE_STRESS
 MODE_fuzz    := $(MODE_asan) -fsanitize=fuzzer-no-link -DLUNETTE_FUZZ
 # A sanitizer does things that no renderer does: the sandbox of such a build lets it.
 SANITIZED    := $(if $(filter asan tsan fuzz,$(BUILD)),-DSANITIZED)
-MODE         := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): say release, debug, asan or tsan)) \
+MODE         := $(or $(MODE_$(BUILD)),$(error BUILD=$(BUILD): say release, debug, asan, tsan or stress)) \
                 $(if $(LTO),-flto=auto)
 
 INCLUDES = -std=c11 -D_GNU_SOURCE $(SANITIZED) -Iruntime $(DEPS_CPPFLAGS) $(CPPFLAGS)
@@ -80,6 +81,9 @@ all: $(OUT)/lunette $(LIBRARY) $(OUT)/engine-minimal ## build build/$(BUILD)/lun
 run: all ## build it and search this tree with it; ARGS="FOLDER WORD" searches another
 	$(OUT)/lunette apps/search $(or $(ARGS),. lunette)
 
+# What a build is slow for, its specs wait for.
+$(if $(filter stress,$(BUILD)),test: export LUNETTE_SPEC_DEADLINE ?= 200000)
+
 test: all $(C_TESTS) $(FUZZ) $(SOAK) $(OUT)/spec/embed/program build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
 	@LINT='$(MAKE) --no-print-directory lint' tools/test.sh $(OUT) '$(ARGS)' $(C_TESTS) $(FUZZ)
 
@@ -127,7 +131,7 @@ clean: ## delete build/
 	rm -rf build
 
 help: ## list the targets
-	@echo 'make [TARGET] [BUILD=release|debug|asan|tsan] [LTO=1] [V=1]'
+	@echo 'make [TARGET] [BUILD=release|debug|asan|tsan|stress] [LTO=1] [V=1]'
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
 
 deps: ## install the packages that are missing, the tests' too

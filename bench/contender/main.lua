@@ -1,7 +1,8 @@
 -- SPDX-License-Identifier: MIT
 -- Lunette as a contender of a benchmark: `lunette bench/contender [--no-zygote] MODE`, MODE being
--- rtt, full, spawn or sync; or, for `make bench` alone, one of the others below. An ordinary app:
--- the page asks, main answers, through the public API. Prints a line of JSON a metric.
+-- rtt, full, spawn or sync; or, for `make bench` alone, free (rtt without a sandbox) or one of the
+-- others below. An ordinary app: the page asks, main answers, through the public API. Prints a line
+-- of JSON a metric.
 local lunette = require "lunette"
 local app = lunette.app
 
@@ -9,7 +10,7 @@ local argv = lunette.process.argv
 local mode, number = argv[#argv]:match "^(%a+)(%d*)$"
 
 local MODULES = {
-  rtt = "calls", full = "calls", sync = "calls", spawn = "spawn",
+  rtt = "calls", free = "calls", full = "calls", sync = "calls", spawn = "spawn",
   fan = "many", paced = "many", thousand = "many",
   large = "fair", burst = "fair", flood = "fair",
   stall = "stall", codec = "codec",

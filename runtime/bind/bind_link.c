@@ -92,13 +92,18 @@ static void on_packet(Link *link, const Packet *packet) {
     link_fail(link, LOST);
     return;
   }
+  entry_enter(state);
+  if (!link->data) { /* a finaliser that ran for the task's memory has closed it */
+    entry_abandon(state, task);
+    entry_leave(state);
+    return;
+  }
   bool question = is_question(packet), one_way = is_one_way(packet);
   uint32_t id = packet->id;
   box->decoding = false; /* should an error have left it */
   lua_pushcfunction(task, link_box_receive);
   lua_pushlightuserdata(task, box);
   lua_pushlightuserdata(task, (void *)packet);
-  entry_enter(state);
   state->receiving = one_way ? box->waiting : NULL;
   TaskStatus status = entry_run(state, task, state->L, 2);
   state->receiving = NULL;
@@ -113,12 +118,12 @@ static int after_call(lua_State *L, int status, lua_KContext context) {
   return 0;
 }
 
-/* (box, name, argument or NULL): the task of a callback: callbacks[name](owner, argument). */
+/* (userdata, name, argument or NULL): the task of a callback: callbacks[name](owner, argument). */
 static int tell(lua_State *L) {
   const LinkBox *box = lua_touserdata(L, 1);
   const char *name = lua_touserdata(L, 2), *argument = lua_touserdata(L, 3);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, box->self);
-  link_box_callback(L, lua_gettop(L), name);
+  if (!box->link) return 0; /* a finaliser that ran for the task's memory has closed it */
+  link_box_callback(L, 1, name);
   lua_pushstring(L, argument);
   lua_callk(L, 2, 0, 0, after_call);
   return 0;
@@ -127,7 +132,7 @@ static int tell(lua_State *L) {
 static void run_tell(const LinkBox *box, const char *name, const char *argument) {
   lua_State *L = box->state->L;
   lua_pushcfunction(L, tell);
-  lua_pushlightuserdata(L, (void *)box);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, box->self);
   lua_pushlightuserdata(L, (void *)name);
   lua_pushlightuserdata(L, (void *)argument);
   entry_call(box->state, 3);

@@ -20,7 +20,12 @@ enum {
   LONG = 50000000,     /* nanoseconds of a collection that must not be futile even once */
 };
 
-void memory_init(Memory *memory) { *memory = (Memory){.limit = SIZE_MAX}; }
+void memory_init(Memory *memory) {
+  *memory = (Memory){.limit = SIZE_MAX};
+#ifdef LUNETTE_STRESS
+  memory->objects_left = 1000; /* a state that is being made cannot collect yet */
+#endif
+}
 
 void memory_limit(Memory *memory, size_t limit, void (*exhausted)(void *data, bool again),
                   void *data) {
@@ -156,10 +161,24 @@ __attribute__((noinline)) static void *resize(Memory *memory, void *block, size_
   return result;
 }
 
+/* Under BUILD=stress one new object in many is refused, so that Lua collects, wherever objects are
+ * made, and asks again. The larger the heap, which takes the longer, the rarer. */
+static bool refuses_for_stress(Memory *memory, const void *block, size_t kind) {
+#ifdef LUNETTE_STRESS
+  if (block || kind == 0 || memory->objects_left-- > 0) return false;
+  memory->objects_left = (int)(500 + memory->used / 512);
+  return true;
+#else
+  (void)memory, (void)block, (void)kind;
+  return false;
+#endif
+}
+
 /* First the two requests that are made all the time. */
 void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size) {
   Memory *memory = data;
   if (new_size == 0) return release(memory, block, old_size);
+  if (refuses_for_stress(memory, block, old_size)) return NULL;
   if (block || new_size > memory->mark || memory->used > memory->mark - new_size)
     return resize(memory, block, old_size, new_size);
   void *result = pool_take(&memory->pool, new_size);

@@ -32,6 +32,9 @@ typedef struct Memory {
   uint64_t begun, collecting, since; /* nanoseconds of the processor */
   int collections, futile;           /* since then; in a row, that freed next to nothing */
   Pool pool;                         /* of blocks that were freed */
+#ifdef LUNETTE_STRESS
+  int objects_left; /* until one is refused */
+#endif
 } Memory;
 
 /* Makes it count from 0, without a limit. */

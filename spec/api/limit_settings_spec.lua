@@ -152,29 +152,36 @@ describe("limits.waitingListeners", function()
     local stdout, stderr = run([[
       contents:removeAllListeners "console-message"
       lunette.process.on("uncaughtException", function() end)
-      ipcMain.on("return", function() lunette.sleep(1) end)
-      ipcMain.on("raise", function() lunette.sleep(1) error "no" end)
-      ipcMain.on("never", function() lunette.Promise.new(function() end):await() end)
+      local ended = 0
+      local function finish() ended = ended + 1 end
+      ipcMain.on("return", function() lunette.sleep(1) finish() end)
+      ipcMain.on("raise", function() lunette.sleep(1) finish() error "no" end)
+      ipcMain.on("never", function() finish() lunette.Promise.new(function() end):await() end)
       ipcMain.on("close", function()
         local co = coroutine.running()
-        lunette.setTimeout(function() coroutine.close(co) end, 1)
+        lunette.setTimeout(function() coroutine.close(co) finish() end, 1)
         lunette.sleep(1e9)
       end)
-      ipcMain.handle("ask", function() lunette.sleep(1) return "answered" end)
+      ipcMain.handle("ended", function(_, count)
+        while ended < count do lunette.sleep(1) end
+        return ended
+      end)
       ipcMain.on("quit", function() quit() end)
     ]], [[
+      local sent = 0
       for _, channel in ipairs { "return", "raise", "never", "close" } do
         for _ = 1, 5 do
           for _ = 1, 3 do ipc.send(channel) end
-          lunette.sleep(10)
+          sent = sent + 3
+          ipc.invoke("ended", sent):await()
         end
       end
       local questions = {}
-      for i = 1, 9 do questions[i] = ipc.invoke "ask" end
+      for i = 1, 9 do questions[i] = ipc.invoke("ended", sent) end
       say(lunette.Promise.all(questions):await()[9])
       ipc.send "quit"
     ]])
-    assert.equal('"answered"\n', stdout)
+    assert.equal("60\n", stdout)
     assert.equal("", stderr)
   end)
 end)
