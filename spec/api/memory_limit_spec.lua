@@ -110,7 +110,8 @@ describe("memoryLimit", function()
     local gone, kept = result.stdout:match "^(.*\n)(%d+)\n$"
     assert.equal(OOM, gone)
     local share = (list + kept * string_size) / limit
-    assert.is_true(share > 0.8 and share < 15 / 16, share)
+    local is_stressed = app.executable:find "/stress/" -- no garbage: it reaches the limit at once
+    assert.is_true(share > 0.8 and (share < 15 / 16 or is_stressed), share)
   end)
 
   it("is for both worlds of an isolated page together", function()
