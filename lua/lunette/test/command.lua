@@ -39,7 +39,10 @@ local function set_globals(argv, rest)
 end
 
 -- What workers do is not done here too: specs' surroundings, the helper, coverage.
-local function strip(options)
+local function strip(run, options)
+  if options.coverage and not run.playback then
+    run.coverage = { config = options["coverage-config-file"] }
+  end
   options.coverage, options.helper, options.e = false, nil, {}
 end
 
@@ -69,7 +72,7 @@ local function parse_as_controller(run, real, ...)
     if not run.settings then return nil, "busted: error: " .. err end
     local ok, problem = open_recordings(run, options)
     if not ok then return nil, "busted: error: " .. problem end
-    strip(options)
+    strip(run, options)
     return options
   end
   return cli

@@ -14,6 +14,7 @@ local watch = import "test.watch"
 ---@class Pool
 ---@field journals table<integer, Journal> by the index of the file
 ---@field hosts Host[] in the order of their start
+---@field failed_host Host? the first whose busted could not even begin
 local Pool = {}
 Pool.__index = Pool
 
@@ -60,6 +61,7 @@ local MARKS <const> = {
   end,
   ["gave-up"] = function(self, host, entry)
     host.gave_up = entry
+    self.failed_host = self.failed_host or host
     self:stop()
   end,
 }

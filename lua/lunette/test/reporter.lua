@@ -109,16 +109,16 @@ end
 function Reporter:begin()
   local pool = self._pool
   local host = pool.hosts[1]
-  while host and not (host.loaded or host.ending) do
+  while host and not (host.loaded or host.ending or pool.failed_host) do
     pool:wait()
   end
-  if not host then return end
-  if host.gave_up then
-    Replay.print(host.capture:finish())
+  local failed = pool.failed_host
+  if failed then
+    Replay.print(failed.capture:finish())
     pool:finish()
-    busted_modules.exit(host.gave_up.code)
+    busted_modules.exit(failed.gave_up.code)
   end
-  tell_loaded(self, host)
+  if host then tell_loaded(self, host) end
 end
 
 --- Reports all files.
@@ -134,11 +134,7 @@ end
 function Reporter:finish()
   self._pool:finish()
   for _, host in ipairs(self._pool.hosts) do
-    if host.gave_up then
-      Replay.print(host.capture:finish())
-    elseif host.ended then
-      dismiss(self, host)
-    end
+    if host.ended then dismiss(self, host) end
   end
 end
 

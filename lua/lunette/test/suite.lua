@@ -4,6 +4,7 @@ local import = ...
 local Host = import "test.host"
 local Pool = import "test.pool"
 local Reporter = import "test.reporter"
+local coverage = import "test.coverage"
 local plan = import "test.plan"
 local roster = import "test.roster"
 local times = import "test.times"
@@ -37,6 +38,7 @@ local function describer(run, core, round)
       runs = round.count,
       seed = core.randomseed,
       timeout = run.settings.timeout,
+      coverage = coverage.path(host),
       parameters = parameters,
       capture = run.settings.capture and host.capture.paths or nil,
       environment = {
@@ -115,6 +117,7 @@ function M.execute(run, core, runs, options)
     if core.skipAll or run.status then break end
   end
   Host.close_zygote()
+  if run.coverage then coverage.collect(run.pool.hosts, run.coverage.config) end
   tell_exit(core, reporter)
   remember(run, reporter.times)
 end

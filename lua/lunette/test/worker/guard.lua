@@ -29,8 +29,9 @@ local loop_ends = {}
 
 -- Whoever resumes a coroutine that yielded by itself cannot make the yield raise: a hook can.
 local function raise_in_yield(reason)
+  local hook, mask, count = debug.gethook(co)
   debug.sethook(co, function()
-    debug.sethook(co)
+    debug.sethook(co, hook, mask, count)
     error(reason, 0)
   end, "", 1)
   raw.resume(co)

@@ -9,6 +9,7 @@ local Relay = import "test.worker.relay"
 local busted_modules = import "test.busted_modules"
 local core_os = import "core.os"
 local coroutines = import "common.coroutines"
+local coverage = import "test.worker.coverage"
 local deadline = import "test.worker.deadline"
 local guard = import "test.worker.guard"
 local launch = import "test.worker.launch"
@@ -123,6 +124,7 @@ end
 
 local function swap_modules()
   swap("busted.modules.cli", parse_as_worker)
+  coverage.swap()
   swap_loaders()
   swap("busted.modules.test_file_loader", function(real, ...)
     local _
@@ -151,6 +153,7 @@ end
 -- A spec that ends the process ends its file: the controller says so.
 local function set_exit()
   os.exit = function(code)
+    coverage.save()
     relay:exiting(status_of(code), debug.traceback("", 2):sub(2))
     Emitter.fire(process.emitter, "exit", status_of(code))
     raw_exit(code)
@@ -169,6 +172,7 @@ local function conclude(ok, err)
   pause()
   local has_run = relay:has_loaded() and (ok or busted_modules.is_exit(err))
   launch.kill_all()
+  coverage.save()
   if has_run then relay:mark "ended" else fail(err) end
   relay:close()
   loop.stop()
@@ -191,6 +195,7 @@ end
 function M.run(peer, wanted)
   options = wanted
   surroundings.enter(options)
+  coverage.enter(options.coverage)
   relay:connect(peer)
   peer:ref(false)
   set_exit()

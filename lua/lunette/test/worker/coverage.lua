@@ -1,0 +1,34 @@
+--- Coverage in a worker: LuaCov counts in a file of the worker's own, which the controller adds up.
+local import = ...
+local busted_modules = import "test.busted_modules"
+
+local M = {}
+
+-- LuaCov's runner, when it counts here.
+local runner
+
+--- Keeps the LuaCov that busted is about to start.
+function M.swap()
+  busted_modules.swap("busted.modules.luacov", function(real)
+    local start = real()
+    return function(...)
+      local ok, err = start(...)
+      if ok then runner = require "luacov.runner" end
+      return ok, err
+    end
+  end)
+end
+
+--- From now on LuaCov's counts are for that file.
+---@param path string
+function M.enter(path)
+  if not runner then return end
+  runner.configuration.statsfile, runner.configuration.runreport = path, false
+end
+
+--- Writes what was counted.
+function M.save()
+  if runner then runner.save_stats() end
+end
+
+return M
