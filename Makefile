@@ -70,7 +70,7 @@ SOAK    := $(OUT)/spec/soak/clock.so
 
 # ---- targets
 
-.PHONY: all run test bench instructions soak valgrind fuzz fuzz-targets lint format tidy install clean help deps
+.PHONY: all run engine-sdl test bench instructions soak valgrind fuzz fuzz-targets lint format tidy install clean help deps
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -80,6 +80,9 @@ all: $(OUT)/lunette $(LIBRARY) $(OUT)/engine-minimal ## build build/$(BUILD)/lun
 
 run: all ## build it and search this tree with it; ARGS="FOLDER WORD" searches another
 	$(OUT)/lunette apps/search $(or $(ARGS),. lunette)
+
+engine-sdl: all ## build the game that apps/engine-sdl is; it needs SDL2
+	@$(MAKE) --no-print-directory -C apps/engine-sdl BUILD=$(BUILD)
 
 # What a build is slow for, its specs wait for.
 $(if $(filter stress,$(BUILD)),test: export LUNETTE_SPEC_DEADLINE ?= 200000)
@@ -132,7 +135,7 @@ clean: ## delete build/
 
 help: ## list the targets
 	@echo 'make [TARGET] [BUILD=release|debug|asan|tsan|stress] [LTO=1] [V=1]'
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile
 
 deps: ## install the packages that are missing, the tests' too
 	@rm -f build/packages build/test-packages

@@ -1,0 +1,1 @@
+-- The main script: the engine does all of it by lunette.h.
