@@ -21,5 +21,8 @@ for module, names in pairs(makers) do
 end
 
 files["apps"] = { read_globals = { "window", "console", "document" } }
+for _, file in ipairs { "conf", "lunette", "main" } do
+  files["apps/engine-love/" .. file .. ".lua"] = { std = "luajit+love" }
+end
 files["spec"] = { std = "+busted" }
 files[".luacheckrc"] = { std = "+luacheckrc" }

@@ -1,0 +1,16 @@
+local app = require "spec.support.app"
+local command = require "spec.support.command"
+
+local build, name = app.executable:match "^(.*/([^/]+))/lunette$"
+local has_love = (name == "release" or name == "debug") and command.exists "love"
+
+describe("apps/engine-love", has_love and function()
+  it("loads the library by LuaJIT's FFI, and its pages move the balls", function()
+    local result = app.spawn("/usr/bin/env", { "love", "apps/engine-love", "--frames", "300" }, {
+      env = { LUNETTE_LIBRARY = build .. "/lib/liblunette.so", SDL_VIDEODRIVER = "offscreen" },
+    }).wait()
+    assert.matches("Lunette %d[%d.]+, LuaJIT 2", result.stdout)
+    assert.matches("frames: 300, moves: %d+, asked: 3, gone: 0\n", result.stdout)
+    assert.equal(0, result.status, result.stderr)
+  end)
+end or function() end)
