@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#pragma GCC visibility push(default)
+
 /* In the place of libc's: what a sandbox asks for is granted, and not done. */
 long syscall(long number, ...) {
   if (number == SYS_seccomp || number == SYS_landlock_restrict_self) return 0;
@@ -33,3 +35,5 @@ int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *
   *(void **)&next = dlsym(RTLD_NEXT, "posix_spawn");
   return next(pid, path, actions, attributes, argv, env);
 }
+
+#pragma GCC visibility pop

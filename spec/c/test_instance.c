@@ -34,7 +34,9 @@ static pid_t fork_instance(const char *id, size_t size, int expected) {
   char *message = malloc(size + 1);
   int fd = -1;
   memset(message, 'm', size);
-  _exit(instance_acquire(id, message, size, &fd) == expected ? 0 : 1);
+  bool as_expected = instance_acquire(id, message, size, &fd) == expected;
+  free(message);
+  _exit(as_expected ? 0 : 1);
 }
 
 static bool ended_well(pid_t pid) {
