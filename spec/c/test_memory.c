@@ -130,6 +130,7 @@ static void test_no_collection(void) {
   CHECK(other && ends == 1);
   resize(&memory, other, 10, 0);
   resize(&memory, kept, HALF, 0);
+  memory_clear(&memory);
 }
 
 static void test_buffer_may_pass(void) {
@@ -143,6 +144,7 @@ static void test_buffer_may_pass(void) {
   CHECK(object && ends == 0);
   resize(&memory, object, 10, 0);
   resize(&memory, buffer, HALF, 0);
+  memory_clear(&memory);
 }
 
 /* How many collections it takes until the limit counts as hit, when each takes so many milliseconds
