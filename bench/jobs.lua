@@ -87,6 +87,12 @@ local function add_starts(build, lunette)
   add("lua5.4", M.FREE, bare, "exec", "hello_ms", "lua5.4", hello)
 end
 
+-- Specs, by `lunette test` and one after the other.
+local function add_suites(lunette)
+  add("Lunette", M.FREE, lunette, "bench/suite.lua", "parallel")
+  add("busted, serial", M.FREE, lunette, "bench/suite.lua", "serial")
+end
+
 --- All jobs.
 ---@param lunette string the executable; the baselines lie beside it
 ---@return {name: string, place: string, command: string[]}[]
@@ -99,6 +105,7 @@ function M.list(lunette)
   add_lunette(lunette)
   add_engine(build)
   add_starts(build, lunette)
+  add_suites(lunette)
   return list
 end
 

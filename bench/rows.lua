@@ -66,6 +66,8 @@ return {
     value = ours "version_ms", over = { "lua5.4", "version_ms", FREE }, at_most = 1.3 },
   { title = "hello world, longer than `lua5.4 hello.lua`", unit = "ms",
     value = ours "hello_ms", minus = { "lua5.4", "hello_ms", FREE }, at_most = 3 },
+  { title = "`lunette test`, eight files of specs", to = "one after the other",
+    value = ours "suite_ms", over = { "busted, serial", "suite_ms", FREE }, at_most = 0.59 },
   { title = "1,000 renderers, until each has answered", unit = "ms",
     value = ours "thousand_ms", at_most = 1000 },
   { title = "1,000 renderers, main and zygote: PSS", unit = "MiB",
