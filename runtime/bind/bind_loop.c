@@ -171,6 +171,32 @@ static int l_spin(lua_State *L) {
   return 0;
 }
 
+/* Active handles by their type; not the loop's own. */
+typedef struct Census {
+  const Loop *loop;
+  int counts[UV_HANDLE_TYPE_MAX];
+} Census;
+
+static void count_handle(uv_handle_t *handle, void *data) {
+  Census *census = data;
+  bool holds = uv_is_active(handle) && uv_has_ref(handle) && !uv_is_closing(handle);
+  bool is_own = handle == (const uv_handle_t *)&census->loop->idle;
+  if (holds && !is_own) census->counts[handle->type]++;
+}
+
+/* held_by(): what keeps the loop running: how many handles of each type, by libuv's name of it. */
+static int l_held_by(lua_State *L) {
+  Census census = {.loop = state_from(L)->loop};
+  uv_walk(&state_from(L)->loop->uv, count_handle, &census);
+  lua_newtable(L);
+  for (int type = 0; type < UV_HANDLE_TYPE_MAX; type++) {
+    if (census.counts[type] == 0) continue;
+    lua_pushinteger(L, census.counts[type]);
+    lua_setfield(L, -2, uv_handle_type_name((uv_handle_type)type));
+  }
+  return 1;
+}
+
 /* stop(): ends the run of the loop after this turn. */
 static int l_stop(lua_State *L) {
   loop_stop(state_from(L)->loop);
@@ -178,8 +204,8 @@ static int l_stop(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"timer", l_timer}, {"signal", l_signal}, {"hold", l_hold}, {"next_turn", l_next_turn},
-    {"spin", l_spin},   {"stop", l_stop},     {NULL, NULL},
+    {"timer", l_timer}, {"signal", l_signal}, {"hold", l_hold},       {"next_turn", l_next_turn},
+    {"spin", l_spin},   {"stop", l_stop},     {"held_by", l_held_by}, {NULL, NULL},
 };
 
 static const luaL_Reg timer_methods[] = {

@@ -117,6 +117,33 @@ describe("files share", function()
   end)
 end)
 
+describe("lunette test --detect-open-handles", function()
+  it("names what a file has left open", function()
+    local files = {
+      ["spec/a_spec.lua"] = "it('a', function() require 'lunette'.setTimeout(print, 60000) end)",
+      ["spec/b_spec.lua"] = "it('b', function() require 'lunette'.sleep(1) end)",
+    }
+    local result = suite.run(files, { "--detect-open-handles", "-o", "TAP" })
+    assert.equal("lunette test: spec/a_spec.lua left open: 1 timer\n", result.stderr)
+    assert.equal("ok 1 - a\nok 2 - b\n1..2\n", result.stdout)
+    assert.equal("", suite.run(files, { "-o", "TAP" }).stderr)
+  end)
+end)
+
+describe("lunette test --no-capture", function()
+  it("lets specs print at once", function()
+    local dir = app.folder { ["spec/a_spec.lua"] = "it('a', function() "
+      .. "io.write 'now ' io.flush() require 'lunette'.sleep(60000) end)" }
+    local process = app.spawn(app.executable, { "test", "--no-capture" }, { cwd = dir })
+    app.wait_until(function()
+      return process.output():find "now"
+    end, "what the spec prints while it runs")
+    process.kill "sigkill"
+    process.wait()
+    app.remove(dir)
+  end)
+end)
+
 describe("what specs draw from the clock", function()
   it("differs between workers, and any other seed gives what it always gives", function()
     local files = {}

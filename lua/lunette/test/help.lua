@@ -14,6 +14,7 @@ LUNETTE'S OPTIONS (also keys of a task in .busted, without the dashes):
   --serial=PATTERN            files that run when no other does; may be
                               given several times
   --no-capture                let specs print at once, to the terminal
+  --detect-open-handles       name what files leave open
   --shard=I/N                 run the I-th of N parts of the files
   --shard-times=FILE          balance the parts by this table of times,
                               which a run without --shard writes

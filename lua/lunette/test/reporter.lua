@@ -80,6 +80,17 @@ local function bury(self, host, file, entry)
   self._replay:bury(file, entry.text)
 end
 
+-- What a file has left open, on standard error.
+local function name_handles(file, handles)
+  local list = {}
+  for type, count in pairs(handles) do
+    list[#list + 1] = ("%d %s"):format(count, type)
+  end
+  table.sort(list)
+  if #list == 0 then return end
+  io.stderr:write(("lunette test: %s left open: %s\n"):format(file.name, table.concat(list, ", ")))
+end
+
 local function play_entry(self, host, file, entry)
   if entry.death then return bury(self, host, file, entry) end
   if entry.mark == "begin" then
@@ -90,6 +101,7 @@ local function play_entry(self, host, file, entry)
   end
   Replay.print(take(self, host, "file", entry))
   if entry.channel then self._replay:publish(host, entry) end
+  if entry.handles then name_handles(file, entry.handles) end
 end
 
 local function play_file(self, index, file)

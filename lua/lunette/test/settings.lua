@@ -57,6 +57,7 @@ local SWITCHES <const> = {
   ["no-capture"] = { "capture", false },
   capture = { "capture", true },
   replay = { "replay", true },
+  ["detect-open-handles"] = { "detect-open-handles", true },
 }
 
 -- Takes one argument for us; returns how many arguments it was, 0 for one of busted's.

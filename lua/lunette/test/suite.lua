@@ -38,6 +38,7 @@ local function describer(run, core, round)
       runs = round.count,
       seed = core.randomseed,
       timeout = run.settings.timeout,
+      detect_open_handles = run.settings["detect-open-handles"],
       coverage = coverage.path(host),
       parameters = parameters,
       capture = run.settings.capture and host.capture.paths or nil,

@@ -62,8 +62,9 @@ function Relay:begin(index)
 end
 
 --- It has run.
-function Relay:done()
-  send(self, { mark = "done" })
+---@param handles table<string, integer>? what it left open, by type
+function Relay:done(handles)
+  send(self, { mark = "done", handles = handles })
 end
 
 --- The runner would have ended the process before the first file.

@@ -66,7 +66,7 @@ local function run_files(core)
     if core.skipAll then return end
     relay:begin(file.index)
     run_file(core, file.name)
-    relay:done()
+    relay:done(options.detect_open_handles and loop.held_by() or nil)
   end
 end
 
@@ -188,8 +188,8 @@ function M.prepare(arguments)
   assert(raw.resume(co))
 end
 
---- Runs the files. `wanted`: files ({index, name}...), run, runs, seed, timeout, and what
---- surroundings.lua reads.
+--- Runs the files. `wanted`: files ({index, name}...), run, runs, seed, timeout, coverage (a path),
+--- detect_open_handles, and what surroundings.lua reads.
 ---@param peer Peer
 ---@param wanted table
 function M.run(peer, wanted)
