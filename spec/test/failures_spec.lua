@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- `lunette test` when a spec ends its process: the test is named, and the other files run.
+local app = require "spec.support.app"
 local suite = require "spec.support.suite"
 
 local BYSTANDER <const> = "it('runs all the same', function() print 'by' end)"
@@ -64,5 +65,20 @@ describe("lunette test reports as an error of the test that runs", function()
   it("code that nothing can interrupt and that takes too long", function()
     check(run("io.popen('sleep 60'):read 'a'", { "--timeout", "50" }),
       "timeout of 50 ms exceeded in code that nothing can interrupt: it was killed")
+  end)
+
+  -- An address sanitizer needs more address space than there is memory.
+  local with_limit = app.executable:find "/asan/" and pending or it
+  with_limit("that memory is used up", function()
+    local dir = app.folder {
+      ["spec/a_spec.lua"] = "it('a', function() local t = {} while true do t[#t + 1] = "
+        .. "('x'):rep(1 << 20) .. #t end end) it('b', function() end)",
+      ["spec/b_spec.lua"] = BYSTANDER,
+    }
+    local line = ('ulimit -v 400000; exec "%s" test -o TAP'):format(app.executable)
+    local result = app.spawn("/bin/sh", { "-c", line }, { cwd = dir }).wait()
+    app.remove(dir)
+    assert.matches("^not ok 1 %- a\n.*not enough memory\nok 2 %- b\nby\n", result.stdout)
+    assert.equal(1, result.status)
   end)
 end)
