@@ -68,7 +68,8 @@ static bool open_loop(Renderer *renderer) {
 
 static bool connect_to_main(const Renderer *renderer) {
   bool contained = renderer->sandboxed && !(renderer->missing & SANDBOX_FILTER);
-  return renderer_state_connect(renderer->state, renderer->boot, renderer->link_fd, contained,
+  return renderer_state_connect(renderer->state, renderer->boot,
+                                (RendererLink){.fd = renderer->link_fd}, contained,
                                 renderer->missing);
 }
 

@@ -7,12 +7,8 @@
 #include "vm/loader.h"
 #include "vm/renderer_state.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 static const char BOOT[] = "renderer.boot";
 
@@ -22,8 +18,9 @@ typedef struct Renderer {
   Thread *thread;
   Loop *loop;
   State *state;
-  int link_fd; /* owned by the thread until its link has it */
-  int main_fd; /* owned; another descriptor of main's end, by which that is closed from outside */
+  ChannelEnd *end;      /* owned by the thread until its link has it */
+  ChannelEnd *own_end;  /* the same, whoever owns it */
+  ChannelEnd *main_end; /* held: by it the channel is ended from outside */
   bool sandboxed;
 } Renderer;
 
@@ -46,7 +43,7 @@ static void on_panic(Brake *brake) {
   ChildExit how = {.known = true,
                    .code = exhausted ? CHILD_OUT_OF_MEMORY : 0,
                    .signal = exhausted ? 0 : SIGABRT};
-  shutdown(renderer->main_fd, SHUT_RDWR);
+  channel_close(renderer->own_end);
   thread_abandon(renderer->thread, how);
 }
 
@@ -62,9 +59,9 @@ static bool prepare(Renderer *renderer) {
 }
 
 static bool connect_to_main(Renderer *renderer) {
-  int fd = renderer->link_fd;
-  renderer->link_fd = -1;
-  return renderer_state_connect(renderer->state, BOOT, fd, false, 0);
+  RendererLink link = {.channel = renderer->end};
+  renderer->end = NULL;
+  return renderer_state_connect(renderer->state, BOOT, link, false, 0);
 }
 
 static ChildExit run(Thread *thread, void *body) {
@@ -77,7 +74,7 @@ static ChildExit run(Thread *thread, void *body) {
   if (renderer->state) memory_limit(renderer->state->memory, SIZE_MAX, NULL, NULL);
   state_free(renderer->state);
   loop_free(renderer->loop);
-  if (renderer->link_fd >= 0) close(renderer->link_fd);
+  if (renderer->end) channel_close(renderer->end);
   return (ChildExit){.known = true, .code = code};
 }
 
@@ -87,52 +84,36 @@ static ChildExit run(Thread *thread, void *body) {
 static void stop(void *body, pthread_t id) {
   Renderer *renderer = body;
   brake_pull(&renderer->brake, id);
-  shutdown(renderer->main_fd, SHUT_WR);
+  channel_break(renderer->main_end);
 }
 
 static void release(void *body) {
   Renderer *renderer = body;
-  close(renderer->main_fd);
+  channel_drop(renderer->main_end);
   free(renderer);
 }
 
-/* A link; main_fd is one of our end. */
-static int make_link(Renderer *renderer, int *link_fd) {
-  int pair[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return -errno;
-  renderer->main_fd = fcntl(pair[0], F_DUPFD_CLOEXEC, 0);
-  if (renderer->main_fd < 0) {
-    int error = -errno;
-    close(pair[0]);
-    close(pair[1]);
-    return error;
-  }
-  renderer->link_fd = pair[1];
-  *link_fd = pair[0];
-  return 0;
-}
-
-static int new_renderer(const RendererThreadOptions *options, Renderer **out, int *link_fd) {
+static Renderer *new_renderer(const RendererThreadOptions *options) {
   Renderer *renderer = calloc(1, sizeof *renderer);
-  int error = renderer ? make_link(renderer, link_fd) : UV_ENOMEM;
-  if (error < 0) {
+  if (!renderer || !channel_new(&renderer->main_end, &renderer->end)) {
     free(renderer);
-    return error;
+    return NULL;
   }
+  channel_hold(renderer->main_end);
+  renderer->own_end = renderer->end;
   brake_init(&renderer->brake, options->signal);
   renderer->brake.exhausted = on_exhausted;
   renderer->brake.panic = on_panic;
   renderer->sandboxed = options->sandboxed;
-  *out = renderer;
-  return 0;
+  return renderer;
 }
 
 int renderer_thread_start(uv_loop_t *loop, const RendererThreadOptions *options, Thread **out,
-                          int *link_fd) {
-  Renderer *renderer = NULL;
+                          ChannelEnd **end) {
   int error = options->signal ? brake_take_signal(options->signal) : 0;
-  if (error == 0) error = new_renderer(options, &renderer, link_fd);
   if (error < 0) return error;
+  Renderer *renderer = new_renderer(options);
+  if (!renderer) return UV_ENOMEM;
   const ThreadOptions of_thread = {.run = run,
                                    .stop = stop,
                                    .release = release,
@@ -141,10 +122,11 @@ int renderer_thread_start(uv_loop_t *loop, const RendererThreadOptions *options,
                                    .on_exit = options->on_exit,
                                    .owner = options->owner,
                                    .log = options->log};
-  int peer_fd = renderer->link_fd;
+  ChannelEnd *peer = renderer->end;
+  *end = renderer->main_end;
   error = thread_start(loop, &of_thread, out);
   if (error == 0) return 0;
-  close(peer_fd);
-  close(*link_fd);
+  channel_close(peer);
+  channel_close(*end);
   return error;
 }

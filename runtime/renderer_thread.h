@@ -3,6 +3,7 @@
 #pragma once
 
 #include "host/thread.h"
+#include "ipc/channel.h"
 
 /* Where and how one starts. */
 typedef struct RendererThreadOptions {
@@ -13,7 +14,7 @@ typedef struct RendererThreadOptions {
   const LogSink *log;                             /* borrowed: of the host, or NULL */
 } RendererThreadOptions;
 
-/* Starts one with a link to it, of which *link_fd is our end, the caller's. Returns 0 or a negative
+/* Starts one with a channel to it, of which *end is ours, the caller's. Returns 0 or a negative
  * libuv code. */
 int renderer_thread_start(uv_loop_t *loop, const RendererThreadOptions *options, Thread **out,
-                          int *link_fd);
+                          ChannelEnd **end);

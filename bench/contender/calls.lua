@@ -11,7 +11,8 @@ local function measure(mode, sandbox)
   local done, resolve = lunette.Promise.withResolvers()
   lunette.ipcMain.once("done", function(_, metrics) resolve(metrics) end)
   local arguments = { tostring(report.scale), mode }
-  local preferences = { additionalArguments = arguments, sandbox = sandbox }
+  local preferences =
+    report.preferences { additionalArguments = arguments, sandbox = sandbox }
   lunette.BrowserWindow.new({ webPreferences = preferences }):loadFile "page.lua"
   for metric, values in pairs(done:await()) do
     report.print(metric, values)

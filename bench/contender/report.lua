@@ -7,6 +7,16 @@ local M = {}
 --- How much of everything is measured, 0 to 1.
 M.scale = tonumber(os.getenv "BENCH_SCALE") or 1
 
+--- `webPreferences` of a page: on a thread when the command line has --isolation=thread.
+---@param preferences table?
+---@return table
+function M.preferences(preferences)
+  preferences = preferences or {}
+  local isolation = lunette.app.commandLine.getSwitchValue "isolation"
+  if isolation ~= "" then preferences.isolation = isolation end
+  return preferences
+end
+
 ---@param metric string
 ---@param values {v: number, min: number?, p99: number?}
 function M.print(metric, values)

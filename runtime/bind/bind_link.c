@@ -212,12 +212,12 @@ static int l_set_codec(lua_State *L) {
   return 0;
 }
 
-/* open(fd, keep): connects, and keeps to the socket if so told; the descriptor is the link's.
- * Returns true, or nil and the reason. */
+/* open(end): connects to a descriptor, or to a channel's end as light userdata; the descriptor is
+ * the link's. Returns true, or nil and the reason. */
 static int l_open(lua_State *L) {
   Link *link = check_link(L);
-  if (lua_toboolean(L, 3)) link->upgrade.step = UPGRADE_OVER;
-  int status = link_open(link, (int)luaL_checkinteger(L, 2));
+  ChannelEnd *end = lua_touserdata(L, 2);
+  int status = end ? link_join(link, end) : link_open(link, (int)luaL_checkinteger(L, 2));
   if (status == 0) {
     lua_pushboolean(L, 1);
     return 1;

@@ -79,7 +79,7 @@ static RendererThreadOptions check_options(lua_State *L) {
 }
 
 /* spawn{sandboxed=, signal=, on_exit=}: starts a renderer; see renderer_thread.h. Returns it and
- * the descriptor of our end of its link, which is the caller's; or nil, message, name.
+ * our end of the channel to it, light userdata, which is the caller's; or nil, message, name.
  * on_exit(reason, code or signal) is called once, unless close() was before it. */
 static int l_spawn(lua_State *L) {
   lua_settop(L, 1);
@@ -87,10 +87,10 @@ static int l_spawn(lua_State *L) {
   ThreadBox *box = push_box(L);
   options.owner = box;
   options.log = box->state->log;
-  int link_fd = -1;
-  int error = renderer_thread_start(&box->state->loop->uv, &options, &box->thread, &link_fd);
+  ChannelEnd *end = NULL;
+  int error = renderer_thread_start(&box->state->loop->uv, &options, &box->thread, &end);
   if (error == 0) {
-    lua_pushinteger(L, link_fd);
+    lua_pushlightuserdata(L, end);
     return 2;
   }
   let_go(L, box);

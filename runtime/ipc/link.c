@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A link: one ordered duplex connection between two states, carrying packets.
  *
- * Over a stream socket, and over a pair of pipes once it is used a lot (upgrade.h). All are watched
+ * Within one process it goes over a channel (channel.h); else over a stream socket, and over a
+ * pair of pipes once it is used a lot (upgrade.h). All are watched
  * by uv_poll rather than as uv_pipe: a write to a dead peer must not raise SIGPIPE in a host that
  * never asked for signals, descriptors travel beside a packet, and sendSync must read its own
  * descriptor blocking. */
@@ -38,6 +39,7 @@ static void ask(Watch *watch, int events) {
 /* Asks for the events that are wanted, where they are to be had. */
 static void watch_all(Link *link) {
   int in = link->watching & UV_READABLE, out = link->watching & UV_WRITABLE;
+  if (link->channel && out) in = UV_READABLE, out = 0; /* it tells of room by that, too */
   bool pipe_in = link->in_fd != link->fd, pipe_out = link->out_fd != link->fd;
   ask(&link->socket, (pipe_in ? 0 : in) | (pipe_out ? 0 : out));
   if (pipe_in) ask(&link->in_pipe, in);
@@ -47,8 +49,10 @@ static void watch_all(Link *link) {
 /* Asks libuv for exactly these events. */
 static void watch(Link *link, int events) {
   if (link->fd < 0 || link->watching == events) return;
+  bool looks = events & ~link->watching & UV_READABLE;
   link->watching = events;
   watch_all(link);
+  if (link->channel && looks) channel_look_again(link->channel);
 }
 
 static void set_ready(Link *link) {
@@ -108,22 +112,29 @@ static ssize_t receive(Link *link, size_t room, bool wait) {
   return recv(link->fd, at, room, flags); /* the kernel closes all descriptors that come */
 }
 
+/* What a read came to. Returns whether it must be tried again. */
+static bool note_read(Link *link, ssize_t got, size_t *total) {
+  if (got > 0) *total += (size_t)got;
+  else if (got == 0 || (errno != EAGAIN && errno != EINTR)) end_reading(link, NULL);
+  return got < 0 && errno == EINTR;
+}
+
+static bool take_all(Link *link, size_t *total, bool wait) {
+  if (wait) channel_wait(link->channel, CHANNEL_BYTES, -1);
+  return note_read(link, channel_read(link->channel, &link->in), total);
+}
+
 /* One read, which may wait. Returns true when there may be more to read at once. */
 static bool read_once(Link *link, size_t *total, bool wait) {
+  if (link->channel) return take_all(link, total, wait);
   size_t room = read_room(link);
   if (!buf_reserve(&link->in, room)) {
     end_reading(link, NO_MEMORY);
     return false;
   }
   ssize_t got = receive(link, room, wait);
-  if (got > 0) {
-    link->in.end += (size_t)got;
-    *total += (size_t)got;
-    return (size_t)got == room;
-  }
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return errno == EINTR;
-  end_reading(link, NULL);
-  return false;
+  if (got > 0) link->in.end += (size_t)got;
+  return note_read(link, got, total) || got == (ssize_t)room;
 }
 
 static void read_some(Link *link) {
@@ -167,6 +178,10 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   if (status < 0) {
     if (!link->ended) read_rest(link);
     return;
+  }
+  if (link->channel) {
+    channel_clear(link->channel);
+    events = link->watching;
   }
   if (events & UV_WRITABLE) link_flush(link);
   if ((events & UV_READABLE) && !link->closed && !link->ended) read_some(link);
@@ -213,6 +228,15 @@ static int open_watch(Link *link, Watch *watch, int fd, bool blocks) {
   return 0;
 }
 
+/* It is connected. */
+static void begin(Link *link, int fd) {
+  link->fd = link->in_fd = link->out_fd = fd;
+  link->loop->link = link;
+  link->loop->open_links++;
+  watch(link, UV_READABLE);
+  link_flush(link);
+}
+
 int link_open(Link *link, int fd) {
   /* Every call here says MSG_DONTWAIT, so that sendSync can block in one system call. */
   int status = open_watch(link, &link->socket, fd, true);
@@ -221,11 +245,20 @@ int link_open(Link *link, int fd) {
     return status;
   }
   fcntl(fd, F_SETFD, FD_CLOEXEC); /* a renderer's end came through an exec */
-  link->fd = link->in_fd = link->out_fd = fd;
-  link->loop->link = link;
-  link->loop->open_links++;
-  watch(link, UV_READABLE);
-  link_flush(link);
+  begin(link, fd);
+  return 0;
+}
+
+int link_join(Link *link, ChannelEnd *end) {
+  int fd = channel_descriptor(end);
+  int status = fd < 0 ? fd : open_watch(link, &link->socket, fd, false);
+  if (status < 0) {
+    channel_close(end);
+    return status;
+  }
+  link->channel = end;
+  link->upgrade.step = UPGRADE_OVER; /* there is nothing better */
+  begin(link, fd);
   return 0;
 }
 
@@ -351,13 +384,14 @@ static ssize_t send_some(Link *link) {
 
 /* One write. Returns true when all is written or the rest is pointless, false when it must wait. */
 static bool write_once(Link *link) {
-  ssize_t sent = send_some(link);
+  ssize_t sent = link->channel ? channel_write(link->channel, &link->out) : send_some(link);
   if (sent >= 0) {
-    buf_consume(&link->out, (size_t)sent);
+    if (!link->channel) buf_consume(&link->out, (size_t)sent);
     link->written += (uint64_t)sent;
     return link_queued(link) == 0;
   }
   if (errno == EINTR || errno == EAGAIN) return false;
+  if (errno == ENOMEM) end_reading(link, NO_MEMORY);
   link->over_high_water = false; /* nothing was drained: on_end tells how it ended */
   buf_clear(&link->out); /* the peer is gone: its end of file says so, after what it sent before */
   return true;
@@ -445,17 +479,26 @@ void link_fail(Link *link, const char *reason) {
   end_reading(link, reason);
 }
 
+/* Blocks until one of UV_READABLE and UV_WRITABLE that are `wanted` is there, for `timeout`
+ * milliseconds at most unless that is negative. Returns what may be. */
+static int await(const Link *link, int wanted, int timeout) {
+  if (link->channel) {
+    channel_wait(link->channel, wanted, timeout);
+    return wanted;
+  }
+  struct pollfd entries[] = {{.fd = wanted & UV_READABLE ? link->in_fd : -1, .events = POLLIN},
+                             {.fd = wanted & UV_WRITABLE ? link->out_fd : -1, .events = POLLOUT}};
+  poll(entries, 2, timeout);
+  return (entries[0].revents ? UV_READABLE : 0) | (entries[1].revents ? UV_WRITABLE : 0);
+}
+
 /* Reads, blocking; while something waits to be written, writes when that is possible instead. */
 static void read_or_write(Link *link) {
   size_t total = 0;
-  struct pollfd entries[] = {{.fd = link->in_fd, .events = POLLIN},
-                             {.fd = link->out_fd, .events = POLLOUT}};
-  if (link_queued(link) > 0) {
-    poll(entries, 2, -1);
-    if (entries[1].revents) write_once(link);
-    if (!entries[0].revents) return;
-  }
-  read_once(link, &total, true);
+  bool writes = link_queued(link) > 0;
+  int ready = writes ? await(link, UV_READABLE | UV_WRITABLE, -1) : UV_READABLE;
+  if (ready & UV_WRITABLE) write_once(link);
+  if (ready & UV_READABLE) read_once(link, &total, !writes);
 }
 
 /* What comes before the answer waits, in order; but who asks again and again is to have its upgrade
@@ -509,8 +552,7 @@ void link_drain(Link *link, int timeout) {
   uint64_t deadline = uv_hrtime() + (uint64_t)timeout * 1000000;
   while (link->fd >= 0 && link_queued(link) > 0 && uv_hrtime() < deadline) {
     if (write_once(link)) return;
-    struct pollfd entry = {.fd = link->out_fd, .events = POLLOUT};
-    poll(&entry, 1, timeout);
+    await(link, UV_WRITABLE, timeout);
   }
 }
 
@@ -528,14 +570,15 @@ static void on_close(uv_handle_t *handle) {
 /* The descriptor after its handle, which takes it out of the loop's set. */
 static void close_watch(Watch *watch, int fd) {
   uv_close((uv_handle_t *)&watch->poll, on_close);
-  close(fd);
+  if (fd >= 0) close(fd);
 }
 
 static void close_watches(Link *link) {
   int out_fd = link->next_out_fd >= 0 ? link->next_out_fd : link->out_fd;
   if (link->in_fd != link->fd) close_watch(&link->in_pipe, link->in_fd);
   if (out_fd != link->fd) close_watch(&link->out_pipe, out_fd);
-  close_watch(&link->socket, link->fd);
+  close_watch(&link->socket, link->channel ? -1 : link->fd);
+  if (link->channel) channel_close(link->channel);
   link->fd = link->in_fd = link->out_fd = link->next_out_fd = -1;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "ipc/channel.h"
 #include "ipc/loop.h"
 #include "ipc/packet.h"
 #include "ipc/share.h"
@@ -58,6 +59,8 @@ struct Link {
   uint64_t current_blocks; /* of shared memory, that this packet's strings lie in */
   Share *share;            /* owned; NULL until both ends have mapped it */
   Upgrade upgrade;
+  ChannelEnd *channel; /* owned; instead of the socket, within one process; then `fd` is its
+                        * descriptor, and the only one */
   size_t switch_at; /* how many bytes of `out` still go through the socket, then next_out_fd has its
                      * turn; SIZE_MAX: none is waiting */
   int from;         /* whose packets are welcome: FROM_MAIN or FROM_PEER */
@@ -83,6 +86,10 @@ Link *link_new(Loop *loop, int from, const LinkEvents *events);
 /* Connects the link to the stream socket `fd`, which it owns from now on, also on failure.
  * Returns 0 or a negative libuv code. */
 int link_open(Link *link, int fd);
+
+/* Connects the link to the end of a channel, which it owns from now on, also on failure. Returns 0
+ * or a negative libuv code. */
+int link_join(Link *link, ChannelEnd *end);
 
 /* Begins a packet: reserves its header behind what waits already. False when memory is short.
  * Channel and body are appended to link->out by the caller; link_commit or link_rollback follow.

@@ -14,7 +14,7 @@
 typedef struct Boot {
   const char *module;
   char *const *arguments;
-  int link_fd;
+  RendererLink link;
   bool contained;
   unsigned missing;
 } Boot;
@@ -47,12 +47,13 @@ static int prepare(lua_State *L) {
   return 0;
 }
 
-/* (boot): start(link_fd, contained, missing...). Protected. */
+/* (boot): start(link, contained, missing...). Protected. */
 static int connect_to_main(lua_State *L) {
   const Boot *boot = lua_touserdata(L, 1);
   loader_import(L, boot->module);
   lua_getfield(L, -1, "start");
-  lua_pushinteger(L, boot->link_fd);
+  if (boot->link.channel) lua_pushlightuserdata(L, boot->link.channel);
+  else lua_pushinteger(L, boot->link.fd);
   lua_pushboolean(L, boot->contained);
   if (boot->missing & SANDBOX_FILTER) lua_pushliteral(L, "filter");
   if (boot->missing & SANDBOX_LANDLOCK) lua_pushliteral(L, "landlock");
@@ -94,9 +95,9 @@ bool renderer_state_prepare(State *state, const char *boot, char *const *argumen
   return run_protected(state, prepare, (Boot){.module = boot, .arguments = arguments});
 }
 
-bool renderer_state_connect(State *state, const char *boot, int link_fd, bool contained,
+bool renderer_state_connect(State *state, const char *boot, RendererLink link, bool contained,
                             unsigned missing) {
-  Boot how = {.module = boot, .link_fd = link_fd, .contained = contained, .missing = missing};
+  Boot how = {.module = boot, .link = link, .contained = contained, .missing = missing};
   return run_protected(state, connect_to_main, how);
 }
 

@@ -2,6 +2,7 @@
  * How a renderer's state begins, in a process of its own or on a thread. */
 #pragma once
 
+#include "ipc/channel.h"
 #include "vm/state.h"
 
 /* Loads the module `boot` and those that it needs. False, with the reason logged, when it fails. */
@@ -13,10 +14,16 @@ bool renderer_state_load(State *state, const char *boot);
  * copies each page of its heap. False as above. */
 bool renderer_state_prepare(State *state, const char *boot, char *const *arguments);
 
-/* Connects to main, which says what to run, by the descriptor, which is the state's from now on.
+/* How a renderer reaches main: by a descriptor, or by the end of a channel. */
+typedef struct RendererLink {
+  int fd;
+  ChannelEnd *channel; /* or NULL */
+} RendererLink;
+
+/* Connects to main, which says what to run, by the link, which is the state's from now on.
  * `contained`: the system's sandbox is around the process, but for what `missing` has of
  * host/sandbox.h. False, with the reason logged, when it fails. */
-bool renderer_state_connect(State *state, const char *boot, int link_fd, bool contained,
+bool renderer_state_connect(State *state, const char *boot, RendererLink link, bool contained,
                             unsigned missing);
 
 /* Tells `boot` that nothing is left that the loop could wait for. False as above. */

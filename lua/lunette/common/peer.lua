@@ -385,12 +385,11 @@ function Peer:boot(boot)
   return ok ~= nil, err
 end
 
---- Connects the link, whose descriptor is the peer's from now on.
----@param fd integer
----@param is_local boolean? the other end is in this process: it keeps the socket
+--- Connects the link, whose descriptor, or end of a channel, is the peer's from now on.
+---@param fd integer|lightuserdata
 ---@return true?, string?
-function Peer:connect(fd, is_local)
-  return self._link:open(fd, is_local)
+function Peer:connect(fd)
+  return self._link:open(fd)
 end
 
 --- Connects the link to main and says hello.

@@ -106,7 +106,7 @@ local function launch(self, peer, boot)
   end)
   if not child then return nil, fd end
   -- At once: were memory short here, nobody would own the descriptor.
-  ok, err = peer:connect(fd, boot.isolation == "thread")
+  ok, err = peer:connect(fd)
   self._child = child
   if not ok then child:close() end
   return ok, err

@@ -165,7 +165,7 @@ renderer.internal = {
 }
 
 --- Connects to main.
----@param link_fd integer
+---@param link_fd integer|lightuserdata a descriptor, or the end of a channel
 ---@param contained boolean the system's sandbox is around this process
 ---@param ... string parts of it that the system lacks
 function M.start(link_fd, contained, ...)

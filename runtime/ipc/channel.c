@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT
+ * What a link within one process goes over.
+ *
+ * One lock guards both directions: it is held for a few moves of pointers, or for the copy of
+ * CAPACITY bytes. An end is woken at most once until it looks: by its semaphore while it blocks, by
+ * its descriptor otherwise. */
+#include "ipc/channel.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+  CAPACITY = 1 << 18, /* bytes that may wait for a reader before a writer has to */
+  WHOLE = 1 << 24,    /* a buffer up to this size is handed over as it is when none waits */
+};
+
+typedef struct Channel Channel;
+
+struct ChannelEnd {
+  Channel *channel;
+  ChannelEnd *other;
+  Buf bytes;       /* that wait for this end to read them */
+  sem_t woken;     /* waited for by this end while it blocks */
+  int fd;          /* owned; -1 until somebody has asked for it */
+  bool is_told;    /* the descriptor is readable */
+  bool blocks;     /* waits for `woken`, which nobody has posted yet */
+  bool wants_room; /* a write was cut short: it is to be woken when there is room */
+  bool finished;   /* nothing more comes from the other end */
+  bool closed;     /* its owner is done */
+};
+
+struct Channel {
+  pthread_mutex_t lock;
+  ChannelEnd ends[2];
+  int references; /* ends that are not closed, and calls of channel_hold */
+};
+
+static void init_end(Channel *channel, int which) {
+  ChannelEnd *end = &channel->ends[which];
+  end->channel = channel;
+  end->other = &channel->ends[!which];
+  end->fd = -1;
+  sem_init(&end->woken, 0, 0);
+}
+
+bool channel_new(ChannelEnd **first, ChannelEnd **second) {
+  Channel *channel = calloc(1, sizeof *channel);
+  if (!channel) return false;
+  pthread_mutex_init(&channel->lock, NULL);
+  init_end(channel, 0);
+  init_end(channel, 1);
+  channel->references = 2;
+  *first = &channel->ends[0];
+  *second = &channel->ends[1];
+  return true;
+}
+
+static void lock(ChannelEnd *end) { pthread_mutex_lock(&end->channel->lock); }
+
+static void unlock(ChannelEnd *end) { pthread_mutex_unlock(&end->channel->lock); }
+
+/* How an end is to be woken, once the lock is given back: it would wait for that else. */
+typedef enum Wake { WAKE_NOT, WAKE_BLOCKED, WAKE_DESCRIPTOR } Wake;
+
+/* With the lock. */
+static Wake prepare_wake(ChannelEnd *end) {
+  if (end->blocks) {
+    end->blocks = false;
+    return WAKE_BLOCKED;
+  }
+  if (end->fd < 0 || end->is_told) return WAKE_NOT;
+  end->is_told = true;
+  return WAKE_DESCRIPTOR;
+}
+
+/* Without the lock: the caller's own end keeps the channel, and that the descriptors. */
+static void wake(ChannelEnd *end, Wake how) {
+  const uint64_t one = 1;
+  if (how == WAKE_BLOCKED) sem_post(&end->woken);
+  if (how != WAKE_DESCRIPTOR) return;
+  ssize_t written = write(end->fd, &one, sizeof one);
+  (void)written; /* the counter is full never */
+}
+
+/* Whether there is anything to look at. With the lock. */
+static bool has_news(const ChannelEnd *end, int wanted) {
+  if (end->finished || end->other->closed) return true;
+  if ((wanted & CHANNEL_BYTES) && buf_size(&end->bytes) > 0) return true;
+  return (wanted & CHANNEL_ROOM) && buf_size(&end->other->bytes) < CAPACITY;
+}
+
+int channel_descriptor(ChannelEnd *end) {
+  lock(end);
+  if (end->fd < 0) end->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  int fd = end->fd < 0 ? -errno : end->fd;
+  Wake how = has_news(end, CHANNEL_BYTES) ? prepare_wake(end) : WAKE_NOT;
+  unlock(end);
+  wake(end, how);
+  return fd;
+}
+
+void channel_clear(ChannelEnd *end) {
+  uint64_t count;
+  lock(end);
+  if (end->is_told && read(end->fd, &count, sizeof count) > 0) end->is_told = false;
+  unlock(end);
+}
+
+void channel_look_again(ChannelEnd *end) {
+  lock(end);
+  Wake how = has_news(end, CHANNEL_BYTES) ? prepare_wake(end) : WAKE_NOT;
+  unlock(end);
+  wake(end, how);
+}
+
+/* Moves bytes between two buffers: by exchanging them where that is all there is to it. */
+static bool move(Buf *from, Buf *to, size_t size) {
+  if (buf_size(to) == 0 && size == buf_size(from)) {
+    Buf empty = *to;
+    *to = *from;
+    *from = empty;
+    return true;
+  }
+  if (!buf_append(to, buf_front(from), size)) return false;
+  buf_consume(from, size);
+  return true;
+}
+
+/* Somebody may write again. With the lock. */
+static Wake tell_room(ChannelEnd *writer) {
+  if (!writer->wants_room) return WAKE_NOT;
+  writer->wants_room = false;
+  return prepare_wake(writer);
+}
+
+ssize_t channel_read(ChannelEnd *end, Buf *into) {
+  Wake how = WAKE_NOT;
+  lock(end);
+  size_t size = buf_size(&end->bytes);
+  ssize_t result = (ssize_t)size;
+  if (size == 0) {
+    bool is_over = end->finished || end->other->closed;
+    errno = EAGAIN;
+    result = is_over ? 0 : -1;
+  } else if (move(&end->bytes, into, size)) {
+    how = tell_room(end->other);
+  } else {
+    errno = ENOMEM;
+    result = -1;
+  }
+  unlock(end);
+  wake(end->other, how);
+  return result;
+}
+
+/* How much of `size` bytes may be added to those that wait. */
+static size_t room_for(const Buf *waiting, size_t size) {
+  size_t used = buf_size(waiting);
+  if (used == 0 && size <= WHOLE) return size;
+  if (used >= CAPACITY) return 0;
+  return size < CAPACITY - used ? size : CAPACITY - used;
+}
+
+/* With the lock. */
+static ssize_t write_to(ChannelEnd *end, Buf *from, Wake *how) {
+  ChannelEnd *reader = end->other;
+  size_t size = room_for(&reader->bytes, buf_size(from));
+  bool is_rest = size < buf_size(from);
+  errno = EPIPE;
+  if (reader->closed || end->finished) return -1;
+  if (is_rest) end->wants_room = true;
+  errno = EAGAIN;
+  if (size == 0) return -1;
+  errno = ENOMEM;
+  if (!move(from, &reader->bytes, size)) return -1;
+  *how = prepare_wake(reader);
+  return (ssize_t)size;
+}
+
+ssize_t channel_write(ChannelEnd *end, Buf *from) {
+  Wake how = WAKE_NOT;
+  lock(end);
+  ssize_t result = write_to(end, from, &how);
+  unlock(end);
+  wake(end->other, how);
+  return result;
+}
+
+static struct timespec time_in(int milliseconds) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  time.tv_sec += milliseconds / 1000;
+  time.tv_nsec += milliseconds % 1000 * 1000000;
+  if (time.tv_nsec >= 1000000000) {
+    time.tv_sec++;
+    time.tv_nsec -= 1000000000;
+  }
+  return time;
+}
+
+/* Waits for `woken`, also in vain: false after the timeout. */
+static bool block(ChannelEnd *end, const struct timespec *until) {
+  int status = until ? sem_clockwait(&end->woken, CLOCK_MONOTONIC, until) : sem_wait(&end->woken);
+  return status == 0 || errno == EINTR;
+}
+
+void channel_wait(ChannelEnd *end, int wanted, int timeout) {
+  struct timespec until = timeout >= 0 ? time_in(timeout) : (struct timespec){0};
+  bool has_time = true;
+  lock(end);
+  while (has_time && !has_news(end, wanted)) {
+    end->blocks = true;
+    if (wanted & CHANNEL_ROOM) end->wants_room = true;
+    unlock(end);
+    has_time = block(end, timeout >= 0 ? &until : NULL);
+    lock(end);
+  }
+  end->blocks = false;
+  unlock(end);
+}
+
+void channel_break(ChannelEnd *end) {
+  lock(end);
+  end->other->finished = true;
+  Wake how = prepare_wake(end->other);
+  unlock(end);
+  wake(end->other, how);
+}
+
+static void release(Channel *channel) {
+  for (int i = 0; i < 2; i++) {
+    buf_clear(&channel->ends[i].bytes);
+    if (channel->ends[i].fd >= 0) close(channel->ends[i].fd);
+    sem_destroy(&channel->ends[i].woken);
+  }
+  pthread_mutex_destroy(&channel->lock);
+  free(channel);
+}
+
+void channel_close(ChannelEnd *end) {
+  lock(end);
+  end->closed = true;
+  buf_clear(&end->bytes); /* what nobody reads */
+  Wake how = prepare_wake(end->other);
+  unlock(end);
+  wake(end->other, how);
+  channel_drop(end);
+}
+
+void channel_hold(ChannelEnd *end) {
+  lock(end);
+  end->channel->references++;
+  unlock(end);
+}
+
+void channel_drop(ChannelEnd *end) {
+  lock(end);
+  bool was_last = --end->channel->references == 0;
+  unlock(end);
+  if (was_last) release(end->channel);
+}
