@@ -42,7 +42,8 @@ FUZZ    := $(patsubst %,$(OUT)/spec/fuzz/%,packet clone json link)
 OBJECTS := $(SOURCES:%.c=$(OUT)/%.o)
 FLOOR   := $(patsubst %.c,$(OUT)/%.o,bench/c/floor.c bench/c/bench.c runtime/base/buf.c \
              $(wildcard runtime/vm/clone*.c))
-BENCHES := $(OUT)/bench/engine $(OUT)/bench/bare $(OUT)/bench/floor $(OUT)/bench/floor-static
+BENCHES := $(OUT)/bench/engine $(OUT)/bench/bare $(OUT)/bench/threads $(OUT)/bench/floor \
+           $(OUT)/bench/floor-static
 MAIN    := $(OUT)/runtime/main.o
 PARTS   := $(filter-out $(MAIN),$(OBJECTS)) $(OUT)/vendor/checks.o $(OUT)/embedded.o \
            $(OUT)/filter.o
@@ -252,6 +253,9 @@ $(OUT)/bench/bare: $(OUT)/bench/c/bare.o $(OUT)/bench/c/bench.o
 
 $(OUT)/bench/engine: $(OUT)/bench/c/engine.o $(OUT)/bench/c/bench.o $(OUT)/liblunette.a
 	$(link)
+
+$(OUT)/bench/threads: $(OUT)/bench/c/threads.o $(OUT)/bench/c/bench.o
+	$(link_plainly)
 
 $(OUT)/bench/floor: $(FLOOR)
 	$(link_plainly)

@@ -25,6 +25,16 @@ local function add_bare(build)
   add("C", M.FREE, bare, "paced", "100")
 end
 
+local function add_threads(build, lunette)
+  local threads, app = build .. "/bench/threads", "bench/contender"
+  add("C threads", M.ONE_CORE, threads, "rtt")
+  add("C threads", M.FREE, threads, "spawn")
+  for place, mode in pairs { [M.ONE_CORE] = "rtt", [M.FREE] = "full" } do
+    add("Lunette, thread", place, lunette, app, "--isolation=thread", mode)
+  end
+  add("Lunette, thread", M.FREE, lunette, app, "--isolation=thread", "spawn")
+end
+
 local function add_floors(build)
   local script = "bench/c/floor.lua"
   local plain, static = build .. "/bench/floor", build .. "/bench/floor-static"
@@ -104,6 +114,7 @@ function M.list(lunette)
   add_peers()
   add_lunette(lunette)
   add_engine(build)
+  add_threads(build, lunette)
   add_starts(build, lunette)
   add_suites(lunette)
   return list

@@ -12,6 +12,10 @@ local function bare(metric, place, field)
   return { "C", metric, place or FREE, field }
 end
 
+local function thread(metric, place)
+  return { "Lunette, thread", metric, place or FREE }
+end
+
 local function floor(metric)
   return { "C + Lua, static", metric, FREE }
 end
@@ -52,6 +56,14 @@ return {
   { title = "its 99th percentile", to = "C's",
     value = ours("paced100_us", FREE, "p99"), over = bare("paced100_us", FREE, "p99"),
     at_most = 1.5 },
+  { title = "on a thread: invoke round trip, one core", to = "C, eventfds",
+    value = thread("rtt_us", ONE), over = { "C threads", "rtt_us", ONE }, at_most = 1.3 },
+  { title = "on a thread: 1 MiB string echoed", to = "memcpy",
+    value = thread "mib_echo_us", over = bare "mib_copy_us", at_most = 5 },
+  { title = "on a thread: spawn to first message", to = "C + Lua thread",
+    value = thread "spawn_ms", over = { "C threads", "spawn_ms", FREE }, at_most = 1.3 },
+  { title = "on a thread: idle memory (PSS, 10 alive)", to = "C + Lua thread",
+    value = thread "pss_kib", over = { "C threads", "pss_kib", FREE }, at_most = 1.3 },
   { title = "codec, small", to = "lua-cjson",
     value = ours("codec_small_us", ONE), over = ours("cjson_small_us", ONE), at_most = 0.39 },
   { title = "codec, medium", to = "lua-cjson",

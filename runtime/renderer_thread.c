@@ -18,8 +18,7 @@ typedef struct Renderer {
   Thread *thread;
   Loop *loop;
   State *state;
-  ChannelEnd *end;      /* owned by the thread until its link has it */
-  ChannelEnd *own_end;  /* the same, whoever owns it */
+  ChannelEnd *end;      /* held: the thread's, closed by its link or at the thread's end */
   ChannelEnd *main_end; /* held: by it the channel is ended from outside */
   bool sandboxed;
 } Renderer;
@@ -43,7 +42,7 @@ static void on_panic(Brake *brake) {
   ChildExit how = {.known = true,
                    .code = exhausted ? CHILD_OUT_OF_MEMORY : 0,
                    .signal = exhausted ? 0 : SIGABRT};
-  channel_close(renderer->own_end);
+  channel_close(renderer->end);
   thread_abandon(renderer->thread, how);
 }
 
@@ -60,13 +59,13 @@ static bool prepare(Renderer *renderer) {
 
 static bool connect_to_main(Renderer *renderer) {
   RendererLink link = {.channel = renderer->end};
-  renderer->end = NULL;
   return renderer_state_connect(renderer->state, BOOT, link, false, 0);
 }
 
 static ChildExit run(Thread *thread, void *body) {
   Renderer *renderer = body;
   renderer->thread = thread;
+  pthread_setname_np(pthread_self(), "lunette-page"); /* for debuggers */
   bool started = prepare(renderer) && connect_to_main(renderer);
   if (started) loop_run(renderer->loop);
   int code = started ? renderer->brake.code : CHILD_LAUNCH_FAILED;
@@ -74,7 +73,7 @@ static ChildExit run(Thread *thread, void *body) {
   if (renderer->state) memory_limit(renderer->state->memory, SIZE_MAX, NULL, NULL);
   state_free(renderer->state);
   loop_free(renderer->loop);
-  if (renderer->end) channel_close(renderer->end);
+  channel_close(renderer->end);
   return (ChildExit){.known = true, .code = code};
 }
 
@@ -89,6 +88,7 @@ static void stop(void *body, pthread_t id) {
 
 static void release(void *body) {
   Renderer *renderer = body;
+  channel_close(renderer->end);
   channel_drop(renderer->main_end);
   free(renderer);
 }
@@ -100,7 +100,6 @@ static Renderer *new_renderer(const RendererThreadOptions *options) {
     return NULL;
   }
   channel_hold(renderer->main_end);
-  renderer->own_end = renderer->end;
   brake_init(&renderer->brake, options->signal);
   renderer->brake.exhausted = on_exhausted;
   renderer->brake.panic = on_panic;
@@ -122,11 +121,8 @@ int renderer_thread_start(uv_loop_t *loop, const RendererThreadOptions *options,
                                    .on_exit = options->on_exit,
                                    .owner = options->owner,
                                    .log = options->log};
-  ChannelEnd *peer = renderer->end;
   *end = renderer->main_end;
   error = thread_start(loop, &of_thread, out);
-  if (error == 0) return 0;
-  channel_close(peer);
-  channel_close(*end);
+  if (error < 0) channel_close(*end);
   return error;
 }

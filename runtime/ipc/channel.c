@@ -245,12 +245,13 @@ static void release(Channel *channel) {
 
 void channel_close(ChannelEnd *end) {
   lock(end);
+  bool was_closed = end->closed;
   end->closed = true;
   buf_clear(&end->bytes); /* what nobody reads */
   Wake how = prepare_wake(end->other);
   unlock(end);
   wake(end->other, how);
-  channel_drop(end);
+  if (!was_closed) channel_drop(end);
 }
 
 void channel_hold(ChannelEnd *end) {

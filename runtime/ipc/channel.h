@@ -52,5 +52,5 @@ void channel_wait(ChannelEnd *end, int wanted, int timeout);
  * end, and what it writes is lost. */
 void channel_break(ChannelEnd *end);
 
-/* The end's owner is done with it. */
+/* The end's owner is done with it. Idempotent while the channel is held. */
 void channel_close(ChannelEnd *end);

@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- Large strings go through shared memory, after the first. Nobody sees a difference: they arrive as
 -- they were, in order, and count for the limits.
+local app = require "spec.support.app"
 local ipc = require "spec.support.ipc"
 
 -- A text of `size` bytes that differs from others, and whether it is one.
@@ -118,7 +119,7 @@ describe("large strings", function()
     })
   end)
 
-  it("give their memory back after a burst", function()
+  app.it_in_process("give their memory back after a burst", function()
     assert.equal("true\ntrue\n", ipc.output {
       main = [[
         local function shared()

@@ -346,7 +346,7 @@ describe("the water marks", function()
     assert.equal("9\n" .. lines .. "true\n", (output:gsub("^%d+", "9")))
   end)
 
-  it("do not keep a page that filled its queue from having loaded", function()
+  app.it_in_process("do not keep a page that filled its queue from having loaded", function()
     local output = ipc.output {
       preferences = "{ limits = { queueSize = 1 << 20 } }",
       main = [[

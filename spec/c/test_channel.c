@@ -98,6 +98,7 @@ static void test_break(void) {
   put(&out, "lost");
   CHECK(channel_write(b, &out) == -1 && errno == EPIPE);
   channel_close(b);
+  channel_close(b);
   channel_close(a);
   channel_break(a);
   channel_drop(a);
