@@ -223,7 +223,7 @@ static int l_open(lua_State *L) {
     return 1;
   }
   lua_pushnil(L);
-  lua_pushstring(L, uv_strerror(status));
+  lua_pushfstring(L, "%s: %s", uv_err_name(status), uv_strerror(status));
   return 2;
 }
 

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- The limits of the contract: sizes, depth, water marks, and how much of it there may be at once.
+local app = require "spec.support.app"
 local ipc = require "spec.support.ipc"
 
 -- Two huge turns take seconds; machines under a sanitizer or under load take longer.
