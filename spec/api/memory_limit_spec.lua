@@ -85,7 +85,8 @@ describe("memoryLimit", function()
     assert.equal(OOM, result.stdout)
   end)
 
-  app.it_in_process("does not let a large heap crawl: it ends when an eighth of the limit is left", function()
+  local what = "does not let a large heap crawl: it ends when an eighth of the limit is left"
+  app.it_in_process(what, function()
     local limit <const>, list <const>, string_size <const> = 256 << 20, 64 << 20, 24 + 49 + 1
     local result = ipc.run {
       deadline = 4 * app.DEADLINE, -- it computes all the time, beside other specs

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- isolation = "thread": what differs from a renderer with a process of its own, and how such a one
--- is stopped. What is the same is in threads_spec.lua.
+-- is stopped. What is the same is in spec/threads.
 local ipc = require "spec.support.ipc"
 
 local THREAD <const> = '{ isolation = "thread" }'

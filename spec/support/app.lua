@@ -14,7 +14,7 @@ local M = {}
 M.DEADLINE = tonumber(os.getenv "LUNETTE_SPEC_DEADLINE") or 20000
 
 --- What windows of the apps under test have as their isolation unless they say: nil leaves it to
---- Lunette. Specs of what pages can do run for "process" and "thread": spec/api/threads_spec.lua.
+--- Lunette. Specs of what pages can do run for "process" and "thread": spec/threads.
 M.isolation = nil ---@type "thread"?
 
 --- `it` for what only a renderer with a process of its own can do; elsewhere the test is left out.

@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+require "spec.support.on_thread"("limit_settings", _ENV)

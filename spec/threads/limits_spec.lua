@@ -1,0 +1,2 @@
+-- SPDX-License-Identifier: MIT
+require "spec.support.on_thread"("limits", _ENV)
