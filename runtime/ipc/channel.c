@@ -105,10 +105,11 @@ int channel_descriptor(ChannelEnd *end) {
   return fd;
 }
 
-void channel_clear(ChannelEnd *end) {
+void channel_clear(ChannelEnd *end, bool is_edge) {
   uint64_t count;
   lock(end);
-  if (end->is_told && read(end->fd, &count, sizeof count) > 0) end->is_told = false;
+  if (!is_edge && end->is_told && read(end->fd, &count, sizeof count) < 0) count = 0;
+  end->is_told = false;
   unlock(end);
 }
 

@@ -39,14 +39,13 @@ static void ask(Watch *watch, int events) {
 /* Asks for the events that are wanted, where they are to be had. */
 static void watch_all(Link *link) {
   int in = link->watching & UV_READABLE, out = link->watching & UV_WRITABLE;
-  if (link->channel && out) in = UV_READABLE, out = 0; /* it tells of room by that, too */
+  if (link->channel) in = link->ended ? 0 : UV_READABLE, out = 0; /* that tells all */
   bool pipe_in = link->in_fd != link->fd, pipe_out = link->out_fd != link->fd;
   ask(&link->socket, (pipe_in ? 0 : in) | (pipe_out ? 0 : out));
   if (pipe_in) ask(&link->in_pipe, in);
   if (pipe_out) ask(&link->out_pipe, out);
 }
 
-/* Asks libuv for exactly these events. */
 static void watch(Link *link, int events) {
   if (link->fd < 0 || link->watching == events) return;
   bool looks = events & ~link->watching & UV_READABLE;
@@ -114,13 +113,13 @@ static ssize_t receive(Link *link, size_t room, bool wait) {
 
 /* What a read came to. Returns whether it must be tried again. */
 static bool note_read(Link *link, ssize_t got, size_t *total) {
-  if (got > 0) *total += (size_t)got;
-  else if (got == 0 || (errno != EAGAIN && errno != EINTR)) end_reading(link, NULL);
+  *total += got > 0 ? (size_t)got : 0;
+  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) end_reading(link, NULL);
   return got < 0 && errno == EINTR;
 }
 
 static bool take_all(Link *link, size_t *total, bool wait) {
-  if (wait) channel_wait(link->channel, CHANNEL_BYTES, -1);
+  if (wait) channel_wait(link->channel, UV_READABLE, -1);
   return note_read(link, channel_read(link->channel, &link->in), total);
 }
 
@@ -180,7 +179,8 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     return;
   }
   if (link->channel) {
-    channel_clear(link->channel);
+    link->is_edge = link->is_edge || loop_watch_edges(link->loop, link->fd);
+    channel_clear(link->channel, link->is_edge);
     events = link->watching;
   }
   if (events & UV_WRITABLE) link_flush(link);
