@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 enum {
-  CAPACITY = 1 << 18, /* bytes that may wait for a reader before a writer has to */
-  WHOLE = 1 << 24,    /* a buffer up to this size is handed over as it is when none waits */
+  CAPACITY = 1 << 20, /* bytes that may wait for a reader before a writer has to */
+  WHOLE = 1 << 21,    /* a buffer up to this size is handed over as it is when none waits */
 };
 
 typedef struct Channel Channel;
@@ -105,11 +105,10 @@ int channel_descriptor(ChannelEnd *end) {
   return fd;
 }
 
-void channel_clear(ChannelEnd *end, bool is_edge) {
+void channel_clear(ChannelEnd *end) {
   uint64_t count;
   lock(end);
-  if (!is_edge && end->is_told && read(end->fd, &count, sizeof count) < 0) count = 0;
-  end->is_told = false;
+  if (end->is_told && read(end->fd, &count, sizeof count) > 0) end->is_told = false;
   unlock(end);
 }
 
@@ -174,7 +173,7 @@ static ssize_t write_to(ChannelEnd *end, Buf *from, Wake *how) {
   size_t size = room_for(&reader->bytes, buf_size(from));
   bool is_rest = size < buf_size(from);
   errno = EPIPE;
-  if (reader->closed || end->finished) return -1;
+  if (reader->closed || reader->finished || end->finished) return -1;
   if (is_rest) end->wants_room = true;
   errno = EAGAIN;
   if (size == 0) return -1;

@@ -29,9 +29,8 @@ void channel_drop(ChannelEnd *end);
  * channel's, made by the first call. Returns a negative errno when there is none to be had. */
 int channel_descriptor(ChannelEnd *end);
 
-/* The end was told by its descriptor, and looks. That is read, unless `is_edge`: then each write to
- * it is told. */
-void channel_clear(ChannelEnd *end, bool is_edge);
+/* The end was told by its descriptor, and looks. */
+void channel_clear(ChannelEnd *end);
 
 /* Makes the descriptor readable if there is anything to read: somebody begins to look again. */
 void channel_look_again(ChannelEnd *end);

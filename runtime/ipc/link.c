@@ -179,8 +179,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     return;
   }
   if (link->channel) {
-    link->is_edge = link->is_edge || loop_watch_edges(link->loop, link->fd);
-    channel_clear(link->channel, link->is_edge);
+    channel_clear(link->channel);
     events = link->watching;
   }
   if (events & UV_WRITABLE) link_flush(link);

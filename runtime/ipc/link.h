@@ -68,7 +68,6 @@ struct Link {
   int in_fd, out_fd; /* where packets come from and go to: the socket, or a pipe that is owned */
   int next_out_fd;   /* owned; a pipe whose turn has not come, or -1 */
   int spare;         /* owned; a reading end of the pipe that is written, or -1 */
-  bool is_edge;      /* of the channel's descriptor each write is told once */
   bool idle;         /* it does not keep the loop running */
   bool in_waits;     /* the pipe that is read is a blocking one */
   int watching;      /* the uv_poll events that are wanted */

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -137,12 +136,6 @@ int loop_start(Loop *loop) {
   uv_unref((uv_handle_t *)&loop->prepare);
   uv_unref((uv_handle_t *)&loop->check);
   return 0;
-}
-
-/* libuv knows descriptors by what it has put beside them: the same is put there again. */
-bool loop_watch_edges(Loop *loop, int fd) {
-  struct epoll_event edges = {.events = EPOLLIN | EPOLLET, .data.fd = fd};
-  return epoll_ctl(uv_backend_fd(&loop->uv), EPOLL_CTL_MOD, fd, &edges) == 0;
 }
 
 /* Whether all that is left to do is to wait for the only link. */

@@ -40,10 +40,6 @@ Loop *loop_new(void);
  * them. Returns 0 or a negative libuv code. */
 int loop_start(Loop *loop);
 
-/* The loop polls `fd`, an eventfd, already: from now on it is told of each write to it once, so that
- * nobody has to read it. False when the system does not do that. */
-bool loop_watch_edges(Loop *loop, int fd);
-
 /* Runs the loop until nothing is left to wait for or loop_stop was called. A loop that is `alone`
  * waits for its link, while no timer runs, by one system call that reads it, where libuv's turn
  * takes two. */

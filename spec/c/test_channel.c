@@ -45,11 +45,11 @@ static void test_descriptor(void) {
   channel_write(a, &out);
   int fd = channel_descriptor(b);
   CHECK(fd >= 0 && is_readable(fd));
-  channel_clear(b, false);
+  channel_clear(b);
   CHECK(!is_readable(fd));
   channel_look_again(b);
   CHECK(is_readable(fd));
-  channel_clear(b, false);
+  channel_clear(b);
   CHECK(channel_read(b, &in) == 1);
   channel_look_again(b);
   CHECK(!is_readable(fd));

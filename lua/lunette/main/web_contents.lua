@@ -23,6 +23,7 @@ local load_error = import "main.load_error"
 local loop = import "core.loop"
 local page_loader = import "main.page_loader"
 local path = import "common.path"
+local process = import "common.process"
 local promises = import "common.promise"
 local report = import "common.report"
 local sandbox_gaps = import "main.sandbox_gaps"
@@ -299,6 +300,7 @@ local function boot_table(self, page, preload)
     sandbox = preferences.sandbox,
     isolation = preferences.isolation,
     env = has_own_environment(preferences) and core_os.environ() or nil,
+    embedded = has_own_environment(preferences) and process.is_embedded,
     contextIsolation = preferences.contextIsolation,
     codec = preferences.codec,
     limits = preferences.limits,

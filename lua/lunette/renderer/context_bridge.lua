@@ -26,6 +26,7 @@ function M.open(options, host)
     appPath = options.appPath,
     argv = options.argv,
     env = options.env,
+    embedded = options.embedded,
   })
 end
 
