@@ -530,7 +530,7 @@ describe("a function over the bridge", function()
     )
   end)
 
-  it("costs no memory on either side once its proxy is collected", function()
+  app.it_in_process("costs no memory on either side once its proxy is collected", function()
     local text = output([[{
       call = function(fn, ...) return fn(...) end,
       heap = function()
