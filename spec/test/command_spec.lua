@@ -26,13 +26,15 @@ describe("lunette test ends with", function()
 
   it("130 when it is interrupted, with the report of what is complete", function()
     local dir = app.folder {
-      ["spec/a_spec.lua"] = "it('is done', function() end)",
-      ["spec/b_spec.lua"] = "it('goes on', function() print 'on' io.popen('sleep 60'):read() end)",
+      ["spec/a_spec.lua"] = "it('is done', function() end)" .. (" "):rep(1000), -- begins first
+      ["spec/b_spec.lua"] = "it('goes on', function() print 'on' "
+        .. "io.open('runs', 'w'):close() io.popen('sleep 60'):read() end)",
     }
-    local process = app.spawn(app.executable, { "test", "-o", "TAP" }, { cwd = dir })
+    local args = { "test", "--jobs=1", "-o", "TAP" }
+    local process = app.spawn(app.executable, args, { cwd = dir })
     app.wait_until(function()
-      return process.output():find "ok 1"
-    end, "the first test")
+      return io.open(dir .. "/runs")
+    end, "the start of the second test")
     process.kill "sigint"
     local result = process.wait()
     app.remove(dir)
