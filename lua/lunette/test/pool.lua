@@ -88,7 +88,6 @@ function MARKS.ended(self, host, entry)
 end
 
 local function on_entry(self, host, entry)
-  if self.is_stopped then return end
   if entry.limit then return host:set_limit(entry.limit) end
   if entry.exiting then host.exiting = entry.exiting end
   local act = MARKS[entry.mark]
@@ -117,10 +116,21 @@ local function on_death(self, host)
   unit_ended(self, host)
 end
 
+local function complete_all(self, units)
+  for _, unit in ipairs(units) do
+    for _, file in ipairs(unit) do
+      self.journals[file.index]:complete()
+    end
+  end
+end
+
 local function on_gone(self, host)
   self._alive = self._alive - 1
-  if host.unit and not host.ended and not host.gave_up and not self.is_stopped then
+  local is_cut_short = host.unit and not host.ended
+  if is_cut_short and not host.gave_up and not self.is_stopped then
     on_death(self, host)
+  elseif is_cut_short then
+    complete_all(self, { host.unit })
   end
   notify(self)
 end
@@ -186,15 +196,14 @@ function Pool:wait()
   promise:await()
 end
 
---- Begins nothing more, and ends what runs.
+--- Begins nothing more, and ends what runs. What its workers have told by then still comes.
 function Pool:stop()
   if self.is_stopped then return end
   self.is_stopped = true
+  complete_all(self, self._units)
+  complete_all(self, self._alone)
   for _, host in ipairs(self.hosts) do
     host:kill()
-  end
-  for _, journal in pairs(self.journals) do
-    if not journal.is_complete then journal:complete() end
   end
   notify(self)
 end
