@@ -154,7 +154,7 @@ local function run_command(argv)
   local run = { own = own, load_errors = {}, names_lua = help.names_lua(rest) }
   watch_signals(run)
   local status = status_of(run, xpcall(run_busted, task.catch, run))
-  if run.recording then run.recording:close() end
+  if run.recording then run.recording:close(run.status == nil) end
   return status
 end
 

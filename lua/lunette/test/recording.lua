@@ -73,9 +73,10 @@ function Recording:finish_round(duration)
   write(self, "round-end", { duration = duration })
 end
 
---- All was told.
-function Recording:close()
-  write(self, "end", {})
+--- Ends the file; as one that is whole unless the run was cut short.
+---@param is_whole boolean
+function Recording:close(is_whole)
+  if is_whole then write(self, "end", {}) end
   self._file:close()
 end
 

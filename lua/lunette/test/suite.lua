@@ -61,28 +61,37 @@ local function start_pool(run, core, round, files)
   }
 end
 
-local function nothing() end
+-- The workers of a round, or what stands for them; and what ends the watch over them.
+local function start_workers(run, core, round, files)
+  if run.playback then return run.playback:pool(round, files), function() end end
+  local pool = start_pool(run, core, round, files)
+  return pool, watch.start(pool)
+end
+
+-- All files, between the events of the suite.
+local function report_round(run, core, round, reporter)
+  local root, number, count = core.context.get(), round.number, round.count
+  local seed = core.randomize and core.randomseed or nil
+  local is_begun = core.safe_publish("suite", { "suite", "start" }, root, number, count, seed)
+  if is_begun then reporter:play() end
+  reporter:finish()
+  if run.playback then run.playback:set_duration(core, root, round) end
+  core.safe_publish("suite", { "suite", "end" }, root, number, count)
+  reporter:tell_end "suite_ended"
+  return root.duration
+end
 
 local function run_round(run, core, round)
-  local root, recording = core.context.get(), run.recording
-  local files = plan.order(core, round)
+  local files, recording = plan.order(core, round), run.recording
   if recording then recording:round(round.number, core.randomseed) end
-  run.pool = run.playback and run.playback:pool(round, files) or start_pool(run, core, round, files)
-  local reporter = Reporter.new(core, run.pool, files, recording)
-  local stop_watching = run.playback and nothing or watch.start(run.pool)
+  local pool, stop_watching = start_workers(run, core, round, files)
+  run.pool = pool -- for a signal to stop
+  local reporter = Reporter.new(core, pool, files, recording)
   reporter:begin()
   roster.tell_errors(run, core)
-  local seed = core.randomize and core.randomseed or nil
-  local numbers = { round.number, round.count, seed }
-  if core.safe_publish("suite", { "suite", "start" }, root, table.unpack(numbers, 1, 3)) then
-    reporter:play()
-  end
-  reporter:finish()
+  local duration = report_round(run, core, round, reporter)
   stop_watching()
-  if run.playback then run.playback:set_duration(core, root, round) end
-  core.safe_publish("suite", { "suite", "end" }, root, round.number, round.count)
-  reporter:tell_end "suite_ended"
-  if recording then recording:finish_round(root.duration) end
+  if recording then recording:finish_round(duration) end
   return reporter
 end
 
