@@ -216,7 +216,8 @@ typedef struct LunetteOptions {
 LUNETTE_API int lunette_open(const LunetteOptions *options, LunetteHost **host);
 
 /* Ends the app as it stands, with all its pages, and frees the host with its events; waits for
- * renderers' ends, some 0.1 ms each. Inside a callback, that is done when the pump returns. NULL is
+ * renderers' ends, some 0.1 ms each; a second for a page on a thread that does not return from a C
+ * function, which is left to itself. Inside a callback, that is done when the pump returns. NULL is
  * allowed. Returns LUNETTE_OK, or LUNETTE_WRONG_THREAD. */
 LUNETTE_API int lunette_close(LunetteHost *host);
 
