@@ -5,6 +5,7 @@
 #include "host/child.h"
 
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 enum { DEADLINE = 20000 }; /* milliseconds */
 
-static int passed, failed;
+static atomic_int passed, failed; /* checks may be on any thread */
 
 /* Counts a check; tells of one that failed. Returns `ok`. */
 static inline bool check(bool ok, const char *what, const char *file, int line) {

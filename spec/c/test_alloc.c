@@ -152,6 +152,57 @@ static bool run_host(const char *code, bool booted) {
 
 static bool run_boot(void) { return run_host("require('lunette').app.exit(7)", false); }
 
+/* ---- a host inside a program, which talks with its main script ---- */
+
+static const char embedded[] = "local lunette = require 'lunette'\n"
+                               "lunette.ipcMain.on('to main', function(_, n)\n"
+                               "  lunette.host.send('to program', n)\n"
+                               "  lunette.host.invoke('double', n):andThen(function(m) "
+                               "lunette.host.send('to program', m) end)\n"
+                               "end)";
+
+static void on_double(void *data, LunetteHost *host, const LunetteEvent *event) {
+  (void)data;
+  if (lunette_reply(host, event->id, "[42]", 4) != LUNETTE_OK)
+    lunette_reply_error(host, event->id, "no memory");
+}
+
+/* How many of the messages came that are to come. */
+static int talk_with_program(LunetteHost *host) {
+  enum { TURNS = 20 };
+  int count = 0;
+  lunette_on(host, "to program", NULL, NULL);
+  lunette_handle(host, "double", on_double, NULL);
+  lunette_send(host, LUNETTE_MAIN, "to main", "[21]", 4);
+  lunette_post(host, LUNETTE_MAIN, "to main", "[21]", 4);
+  for (int i = 0; i < TURNS; i++) {
+    const LunetteEvent *event;
+    lunette_pump(host, 0);
+    while ((event = lunette_next_event(host))->type != LUNETTE_EVENT_NONE)
+      if (event->type == LUNETTE_EVENT_MESSAGE) count++;
+  }
+  return count;
+}
+
+/* Lua's memory, too, may be short. */
+static void *allocate(void *data, void *block, size_t old_size, size_t new_size) {
+  (void)data, (void)old_size;
+  if (new_size > 0) return failing_realloc(block, new_size);
+  failing_free(block);
+  return NULL;
+}
+
+static bool run_embedded(void) {
+  LunetteOptions options = {.size = sizeof options, .code = embedded, .allocate = allocate};
+  LunetteHost *host;
+  int status = lunette_open(&options, &host);
+  if (status == LUNETTE_NO_APP) CHECK(*lunette_error(host));
+  CHECK((host == NULL) == (status == LUNETTE_NO_MEMORY));
+  bool done = status == LUNETTE_OK && talk_with_program(host) == 4;
+  lunette_close(host);
+  return done;
+}
+
 /* ---- a window: spawn, and messages both ways ---- */
 
 static const char window[] =
@@ -317,8 +368,9 @@ static bool run_json_talk(void) { return run_talk(1); }
 /* ---- */
 
 static const Scenario scenarios[] = {
-    {"talk", run_clone_talk, ALL},   {"talk in JSON", run_json_talk, ALL}, {"boot", run_boot, ALL},
-    {"renderer", run_renderer, ALL}, {"window", run_window, MANY},
+    {"talk", run_clone_talk, ALL},   {"talk in JSON", run_json_talk, ALL},
+    {"boot", run_boot, ALL},         {"renderer", run_renderer, ALL},
+    {"embedded", run_embedded, ALL}, {"window", run_window, MANY},
 };
 
 static bool sweep_all;
