@@ -228,12 +228,12 @@ LUNETTE_API int lunette_child_main(int argc, char *const *argv);
 
 /* ---- Running ---- */
 
-/* Dispatches what has come, and runs what is due, for `budget_us` microseconds; never waits. At
- * least one message is dispatched. All pages are served in turn, so that one that floods does not
- * keep others waiting. A single message, timer or collector step is not interrupted: that much
- * later it may return. Time that is left goes into the collector of the main state, half a
- * millisecond at most, and only if there is garbage; without any left, 0.3 ms do so once the heap
- * has doubled.
+/* Dispatches what has come, and runs what is due, for `budget_us` microseconds; never waits. Of
+ * each page that has sent something, one message is dispatched at least. All are served in turn, so
+ * that one that floods does not keep others waiting. A single message, timer or collector step is
+ * not interrupted: that much later it may return. Time that is left goes into the collector of the
+ * main state, half a millisecond at most, and only if there is garbage; without any left, 0.3 ms do
+ * so once the heap has doubled.
  *
  * Returns LUNETTE_OK, LUNETTE_MORE when there is something left to do, LUNETTE_ENDED, or an error:
  * LUNETTE_WRONG_THREAD, LUNETTE_BUSY. An idle call costs less than half a microsecond. */

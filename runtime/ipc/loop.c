@@ -56,15 +56,19 @@ static void dispatch_ready(Loop *loop) {
   if (has_time) dispatch_rounds(loop, INT_MAX, SHARED_BUDGET, &begun);
 }
 
-/* The pump's way: one packet of each link in turn, and a look at the clock after each. */
+/* The pump's way: one packet of each link in turn, and a look at the clock after each. Each link
+ * that has something has its turn in each pump, even if writing what the host has sent took all of
+ * the budget: or a host that sends much would never hear an answer. */
 static void dispatch_slice(Loop *loop) {
+  if (loop->owed < 0 && !list_empty(&loop->ready)) loop->owed = list_size(&loop->ready);
   uint64_t end = uv_hrtime() + PUMP_SLICE;
   if (end > loop->deadline) end = loop->deadline;
   while (!list_empty(&loop->ready)) {
     Link *link = LIST_ENTRY(loop->ready.next, Link, ready_node);
     list_remove(&link->ready_node);
     link_dispatch(link, 1);
-    if (loop->stopped || uv_hrtime() >= end) return;
+    if (loop->owed > 0) loop->owed--;
+    if (loop->stopped || (loop->owed == 0 && uv_hrtime() >= end)) return;
   }
 }
 
@@ -197,6 +201,7 @@ bool loop_is_idle(Loop *loop) {
 
 void loop_pump(Loop *loop, uint64_t deadline) {
   loop->deadline = deadline;
+  loop->owed = -1;
   do {
     loop->unread = false;
     uv_run(&loop->uv, UV_RUN_NOWAIT);

@@ -23,7 +23,8 @@ typedef struct Loop {
   struct Link *link;   /* borrowed: the link that was opened last, NULL once it is closed */
   bool stopped;        /* loop_stop was called */
   uint64_t deadline;   /* of the pump that runs, in nanoseconds; 0 while none does */
-  bool unread;         /* set by a link that has left something in its socket for the next turn */
+  int owed;    /* packets that this pump dispatches whatever the time; -1 until it knows how many */
+  bool unread; /* set by a link that has left something in its socket for the next turn */
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle; /* active while something waits for the next turn: poll does not sleep on it */
