@@ -395,6 +395,11 @@ void child_close(Child *child) {
   }
 }
 
+void child_release(Child *child) {
+  child->on_exit = NULL;
+  close_watcher(child);
+}
+
 const char *child_exit_reason(ChildExit how) {
   switch (how.signal) {
   case 0: break;

@@ -75,6 +75,9 @@ void child_unref(Child *child);
  * it end at leisure, child_kill it and wait for on_exit instead. May be called in on_exit. */
 void child_close(Child *child);
 
+/* Stops watching a child that was found: `child` is void, its process somebody else's to watch. */
+void child_release(Child *child);
+
 /* Electron's word for an end: "clean-exit", "abnormal-exit" (also when it is not known how),
  * "killed", "crashed", "oom" (of a child by itself) or "launch-failed". */
 const char *child_exit_reason(ChildExit how);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  * The zygote: a process that has booted as far as all renderers do, and forks one on request.
  *
- * A request is one byte with the renderer's end of a link; the answer is the renderer's process
- * number, in order. The renderer is cloned with CLONE_PARENT: it is main's child, not the zygote's,
- * so that main watches and reaps it like any other, and a number cannot be somebody else's by the
- * time it is read. */
+ * A request is one byte with the renderer's end of a link. A spare process, which was forked ahead,
+ * waits for it: it tells its number when it is there, and again when it has taken a request, in the
+ * order of these; then the next one is forked. So no window waits for a fork. It is cloned with
+ * CLONE_PARENT: it is main's child, not the zygote's, so that main watches and reaps it like any
+ * other, and a number cannot be somebody else's by the time it is read. */
 #include "host/zygote.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +21,18 @@
 #include <unistd.h>
 
 #include "base/list.h"
+
+/* What main is told. */
+typedef enum What {
+  SPARE,  /* this process waits for a request */
+  TAKEN,  /* this process has taken the oldest one */
+  FAILED, /* there is no process for the oldest one */
+} What;
+
+typedef struct News {
+  int32_t what;
+  int32_t pid;
+} News;
 
 /* A renderer that was asked for. */
 typedef struct Request {
@@ -30,6 +45,7 @@ struct Zygote {
   uv_poll_t watcher;
   uv_loop_t *loop; /* borrowed */
   Child *process;  /* owned; NULL once it has ended */
+  Child *spare;    /* owned; waits for a request; or NULL */
   int fd;          /* owned; -1 once it cannot be asked any more */
   List requests;   /* oldest first */
 };
@@ -82,9 +98,9 @@ static pid_t fork_for_parent(void) {
   return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
 }
 
-static bool answer(int fd, pid_t pid) {
-  int32_t number = pid < 0 ? -errno : pid;
-  return send(fd, &number, sizeof number, MSG_NOSIGNAL) == (ssize_t)sizeof number;
+static bool tell(int fd, What what) {
+  const News news = {.what = (int32_t)what, .pid = getpid()};
+  return send(fd, &news, sizeof news, MSG_NOSIGNAL) == (ssize_t)sizeof news;
 }
 
 /* Takes the free pieces inside the heap, for good: what a renderer allocates lies on pages of its
@@ -118,44 +134,105 @@ static void stop_yielding(int policy) {
   if (policy == SCHED_OTHER) sched_setscheduler(0, SCHED_OTHER, &none);
 }
 
+/* In the spare: waits for its request. `waiting` tells the zygote by its end that it waits no
+ * more. */
+static int await_request(int fd, int waiting) {
+  int link_fd = tell(fd, SPARE) ? receive_request(fd) : -1;
+  if (link_fd >= 0) tell(fd, TAKEN);
+  close(waiting);
+  close(fd);
+  return link_fd;
+}
+
+/* In the zygote, when it cannot fork: the next request fails. False when there are no more. */
+static bool refuse_request(int fd) {
+  int link_fd = receive_request(fd);
+  if (link_fd < 0) return false;
+  close(link_fd);
+  return tell(fd, FAILED);
+}
+
+/* In the zygote: until the spare has taken a request, or has ended. False when main has gone. */
+static bool await_spare(int fd, int spare) {
+  char unused;
+  while (read(spare, &unused, 1) < 0 && errno == EINTR) continue;
+  struct pollfd main = {.fd = fd};
+  return poll(&main, 1, 0) == 0;
+}
+
 int zygote_serve(int fd) {
+  int ends[2];
   fill_holes();
   int policy = yield_to_waker();
-  for (;;) {
-    int link_fd = receive_request(fd);
-    if (link_fd < 0) return -1;
+  for (bool goes_on = true; goes_on;) {
+    if (pipe2(ends, O_CLOEXEC) < 0) return -1;
     pid_t pid = fork_for_parent();
     if (pid == 0) {
+      close(ends[0]);
       stop_yielding(policy);
-      close(fd);
-      return link_fd;
+      return await_request(fd, ends[1]);
     }
-    bool told = answer(fd, pid);
-    close(link_fd);
-    if (!told) return -1;
+    close(ends[1]);
+    goes_on = pid > 0 ? await_spare(fd, ends[0]) : refuse_request(fd);
+    close(ends[0]);
   }
+  return -1;
 }
 
 /* Main's side */
 
 static void on_ready(uv_poll_t *watcher, int status, int events);
 
-static void settle(Zygote *zygote, int32_t number) {
+/* The oldest request is over: this process took it, or none will, which is 0. */
+static void settle(Zygote *zygote, pid_t pid) {
   if (list_empty(&zygote->requests)) return;
   Request *request = LIST_ENTRY(zygote->requests.next, Request, node);
   Child *child = request->child;
   list_remove(&request->node);
   if (request->link_fd >= 0) close(request->link_fd);
   free(request);
-  if (number > 0) {
-    child_found(child, zygote->loop, (pid_t)number);
+  if (pid > 0) {
+    child_found(child, zygote->loop, pid);
   } else {
     child_lost(child);
   }
 }
 
 static void lose_all(Zygote *zygote) {
-  while (!list_empty(&zygote->requests)) settle(zygote, -1);
+  while (!list_empty(&zygote->requests)) settle(zygote, 0);
+}
+
+static void on_spare_exit(Child *child, ChildExit how) {
+  (void)how;
+  Zygote *zygote = child_data(child);
+  zygote->spare = NULL;
+}
+
+static void drop_spare(Zygote *zygote) {
+  if (zygote->spare) child_close(zygote->spare);
+  zygote->spare = NULL;
+}
+
+/* Another one; should there be one still, that has died. It is watched, so that it is reaped. */
+static void take_spare(Zygote *zygote, pid_t pid) {
+  const ChildOptions options = {.on_exit = on_spare_exit, .data = zygote};
+  drop_spare(zygote);
+  zygote->spare = child_expect(&options);
+  if (!zygote->spare) return;
+  child_found(zygote->spare, zygote->loop, pid);
+  if (zygote->spare) child_unref(zygote->spare);
+}
+
+static void take_news(Zygote *zygote, const News *news) {
+  switch (news->what) {
+  case SPARE: take_spare(zygote, news->pid); break;
+  case TAKEN:
+    if (zygote->spare) child_release(zygote->spare);
+    zygote->spare = NULL;
+    settle(zygote, news->pid);
+    break;
+  default: settle(zygote, 0);
+  }
 }
 
 static void on_closed(uv_handle_t *watcher) { free(watcher->data); }
@@ -186,15 +263,15 @@ static void send_requests(Zygote *zygote) {
   uv_poll_start(&zygote->watcher, UV_READABLE | (full ? UV_WRITABLE : 0), on_ready);
 }
 
-static void read_answers(Zygote *zygote) {
-  int32_t numbers[64];
-  ssize_t got = recv(zygote->fd, numbers, sizeof numbers, MSG_DONTWAIT);
+static void read_news(Zygote *zygote) {
+  News news[32];
+  ssize_t got = recv(zygote->fd, news, sizeof news, MSG_DONTWAIT);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0 || (size_t)got % sizeof *numbers != 0) {
+  if (got <= 0 || (size_t)got % sizeof *news != 0) {
     hang_up(zygote);
     return;
   }
-  for (size_t i = 0; i < (size_t)got / sizeof *numbers; i++) settle(zygote, numbers[i]);
+  for (size_t i = 0; i < (size_t)got / sizeof *news; i++) take_news(zygote, &news[i]);
 }
 
 static void on_ready(uv_poll_t *watcher, int status, int events) {
@@ -203,7 +280,7 @@ static void on_ready(uv_poll_t *watcher, int status, int events) {
     hang_up(zygote);
     return;
   }
-  if (events & UV_READABLE) read_answers(zygote);
+  if (events & UV_READABLE) read_news(zygote);
   if ((events & UV_WRITABLE) && zygote->fd >= 0) send_requests(zygote);
 }
 
@@ -278,6 +355,7 @@ bool zygote_is_alive(const Zygote *zygote) { return zygote->fd >= 0; }
 
 void zygote_close(Zygote *zygote) {
   hang_up(zygote);
+  drop_spare(zygote);
   if (zygote->process) child_close(zygote->process);
   uv_close((uv_handle_t *)&zygote->watcher, on_closed);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The zygote: a process that has booted as far as all renderers do, and forks one on request. It
- * costs a tenth of an exec, and what nobody writes to is shared. */
+ * The zygote: a process that has booted as far as all renderers do, and has forked one by the time
+ * it is asked for. That costs a tenth of an exec, and what nobody writes to is shared. */
 #pragma once
 
 #include "host/child.h"
@@ -24,6 +24,7 @@ bool zygote_is_alive(const Zygote *zygote);
 /* Ends the zygote; its children live on. Those that are only expected are lost. */
 void zygote_close(Zygote *zygote);
 
-/* The zygote's own side: forks a child of main for each request on `fd`. Returns in the child,
- * with its end of the link, or -1 in the zygote when main has closed. */
+/* The zygote's own side: forks a child of main for each request on `fd`, ahead of it. Returns in
+ * the child, with its end of the link, and -1 in the zygote and in the child that is left when main
+ * has closed. */
 int zygote_serve(int fd);
