@@ -12,8 +12,8 @@ local app, ipcMain, process, uv = lunette.app, lunette.ipcMain, lunette.process,
 local switch = app.commandLine.getSwitchValue
 
 local WINDOWS <const>, QUIET_MS <const>, HOUR <const> = 6, 20000, 3600
--- What stays when all windows are closed: the zygote's socket and its pidfd.
-local ZYGOTE_DESCRIPTORS <const> = 2
+-- What stays when all windows are closed: the zygote's socket, its pidfd and its spare's.
+local ZYGOTE_DESCRIPTORS <const> = 3
 local MEMORY_LIMIT <const> = 48 << 20
 local DEATHS <const> = { "exit", "abort", "segv", "hang", "eat" }
 local SANDBOXED_DEATHS <const> = { "hang", "eat" }
