@@ -311,6 +311,8 @@ void child_found(Child *child, uv_loop_t *loop, pid_t pid) {
   if (watch(child, loop) < 0) {
     put_down(pid);
     child_lost(child);
+  } else if (!child->on_exit) {
+    child_close(child); /* as its owner wanted before it was there */
   } else if (child->early_signal) {
     child_kill(child, child->early_signal);
   }

@@ -156,7 +156,7 @@ static bool refuse_request(int fd) {
 static bool await_spare(int fd, int spare) {
   char unused;
   while (read(spare, &unused, 1) < 0 && errno == EINTR) continue;
-  struct pollfd main = {.fd = fd};
+  struct pollfd main = {.fd = fd, .events = POLLRDHUP};
   return poll(&main, 1, 0) == 0;
 }
 
@@ -288,6 +288,7 @@ static void on_process_exit(Child *child, ChildExit how) {
   (void)how;
   Zygote *zygote = child_data(child);
   zygote->process = NULL;
+  if (zygote->fd >= 0) read_news(zygote); /* what it has forked is ours to reap */
   hang_up(zygote);
 }
 
@@ -353,7 +354,20 @@ int zygote_spawn(Zygote *zygote, const ChildOptions *options, Child **out, int *
 
 bool zygote_is_alive(const Zygote *zygote) { return zygote->fd >= 0; }
 
+/* Lets both end, the zygote and its spare, and hears what they tell until then: a process that
+ * nobody knows of would never be reaped. One that hangs is not waited for. */
+static void end_serving(Zygote *zygote) {
+  enum { PATIENCE = 100000000, GLANCE = 10 }; /* nanoseconds, milliseconds */
+  uint64_t deadline = uv_hrtime() + PATIENCE;
+  struct pollfd news = {.fd = zygote->fd, .events = POLLIN};
+  shutdown(zygote->fd, SHUT_WR);
+  while (zygote->fd >= 0 && uv_hrtime() < deadline) {
+    if (poll(&news, 1, GLANCE) > 0) read_news(zygote);
+  }
+}
+
 void zygote_close(Zygote *zygote) {
+  if (zygote->fd >= 0) end_serving(zygote);
   hang_up(zygote);
   drop_spare(zygote);
   if (zygote->process) child_close(zygote->process);
