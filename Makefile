@@ -71,7 +71,7 @@ SOAK    := $(OUT)/spec/soak/clock.so
 
 # ---- targets
 
-.PHONY: all run engine-sdl test bench instructions soak valgrind fuzz fuzz-targets lint format tidy install clean help deps
+.PHONY: all run engine-sdl test bench instructions soak valgrind fuzz fuzz-targets lint format tidy install install-program install-library clean help deps
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -121,15 +121,23 @@ format: build/test-packages ## lay out the C files
 tidy: build/packages ## run clang-tidy, where it is installed, over the C files
 	clang-tidy --quiet $(filter %.c,$(C_FILES)) -- $(INCLUDES)
 
-install: all ## copy the program and the library to $(DESTDIR)$(PREFIX)
-	install -d $(addprefix $(DESTDIR)$(PREFIX)/,bin include lib/pkgconfig lib/cmake/lunette share/doc/lunette)
-	install -m 755 $(OUT)/lunette $(DESTDIR)$(PREFIX)/bin
-	install -m 644 LICENSE vendor/NOTICE docs/embedding.md $(DESTDIR)$(PREFIX)/share/doc/lunette
-	install -m 644 runtime/lunette.h $(LIB)/lunette_lua.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 $(LIB)/liblunette.a $(LIB)/$(SONAME) $(DESTDIR)$(PREFIX)/lib
-	ln -sf $(SONAME) $(DESTDIR)$(PREFIX)/lib/liblunette.so
-	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' vendor/lunette.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/lunette.pc
-	install -m 644 vendor/lunette-config.cmake $(DESTDIR)$(PREFIX)/lib/cmake/lunette
+PLACE = $(DESTDIR)$(PREFIX)
+
+install: install-program $(if $(LIBRARY),install-library) ## copy the program and the library to $(DESTDIR)$(PREFIX)
+
+install-program: all
+	install -d $(PLACE)/bin $(PLACE)/share/doc/lunette
+	install -m 755 $(OUT)/lunette $(PLACE)/bin
+	install -m 644 LICENSE vendor/NOTICE docs/embedding.md $(PLACE)/share/doc/lunette
+
+install-library: all
+	install -d $(PLACE)/include $(PLACE)/lib/pkgconfig $(PLACE)/lib/cmake/lunette
+	install -m 644 runtime/lunette.h $(LIB)/lunette_lua.h $(PLACE)/include
+	install -m 644 $(LIB)/liblunette.a $(LIB)/$(SONAME) $(PLACE)/lib
+	ln -sf $(SONAME) $(PLACE)/lib/liblunette.so
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' vendor/lunette.pc.in \
+	  >$(PLACE)/lib/pkgconfig/lunette.pc
+	install -m 644 vendor/lunette-config.cmake $(PLACE)/lib/cmake/lunette
 
 clean: ## delete build/
 	rm -rf build

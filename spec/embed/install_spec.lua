@@ -51,6 +51,37 @@ describe("an installed library", has_library and function()
     build_and_run("by-cmake/engine-minimal", configure .. " && cmake --build by-cmake")
   end)
 
+  it("gives a program the API of the Lua inside", function()
+    local file <close> = assert(io.open(folder .. "/values.c", "w"))
+    file:write [[
+      #include <lunette.h>
+      #include <lunette_lua.h>
+      #include <stdio.h>
+      static int show(lua_State *L) {
+        lua_getglobal(L, "x");
+        printf("%s %lld %d\n", luaL_typename(L, -1), (long long)lua_tointeger(L, -1), *(int *)lua_touserdata(L, 1));
+        return luaL_error(L, "and %d", 2);
+      }
+      int main(void) {
+        int number = 7;
+        LunetteHost *host;
+        LunetteOptions options = {sizeof options, NULL, "x = 1 << 40"};
+        if (lunette_open(&options, &host) != LUNETTE_OK) return 1;
+        int status = lunette_call(host, show, &number);
+        printf("%s %.5s\n", lunette_result_name(status), lunette_error(host));
+        return lunette_close(host);
+      }
+    ]]
+    file:flush()
+    local flags = ("-I%s/include -isystem /usr/include/lua5.4"):format(prefix)
+    local libraries = { "-L@/lib -Wl,-rpath,@/lib -llunette", "@/lib/liblunette.a -lm -ldl -pthread" }
+    for _, library in ipairs(libraries) do
+      local text = "cc %s values.c -o values %s && ./values"
+      local said = command.run(text:format(flags, (library:gsub("@", prefix))), { cwd = folder })
+      assert.equal("number 1099511627776 7\nLUNETTE_FAILED and 2\n", said)
+    end
+  end)
+
   it("has a header that C99 and C++17 take without a warning", function()
     local compilers = { "cc -std=c99 -x c", "cc -std=c11 -x c" }
     if command.exists "c++" then compilers[3] = "c++ -std=c++17 -x c++" end
