@@ -139,15 +139,24 @@ static LunetteHost *new_host(const LunetteOptions *options) {
   return host;
 }
 
-/* A sanitizer watches malloc. */
-static State *new_state(LunetteHost *host, const LunetteOptions *options) {
 #ifdef SANITIZED
-  bool pumped = false;
+/* A sanitizer watches malloc. */
+static void *allocate(void *data, void *block, size_t old_size, size_t new_size) {
+  (void)data, (void)old_size;
+  if (new_size > 0) return realloc(block, new_size);
+  free(block);
+  return NULL;
+}
 #else
-  bool pumped = !(options->flags & LUNETTE_STANDALONE);
+static void *allocate(void *data, void *block, size_t old_size, size_t new_size) {
+  return slab_allocate(data, block, old_size, new_size);
+}
 #endif
-  if (pumped && !options->allocate) return state_new_with(host->loop, slab_allocate, &host->slab);
-  return state_new_with(host->loop, options->allocate, options->data);
+
+static State *new_state(LunetteHost *host, const LunetteOptions *options) {
+  if (options->allocate) return state_new_with(host->loop, options->allocate, options->data);
+  if (options->flags & LUNETTE_STANDALONE) return state_new(host->loop);
+  return state_new_with(host->loop, allocate, &host->slab);
 }
 
 /* The parts of a host, which host_free frees, also when it did not come to all of them. */
@@ -247,7 +256,7 @@ static int end_app(LunetteHost *host) {
 int lunette_run(LunetteHost *host) {
   int status = host_enter_running(host);
   if (status != LUNETTE_OK) return status;
-  if (!(host->flags & LUNETTE_STANDALONE)) lua_gc(host->state->L, LUA_GCRESTART);
+  host_stop_collector(host);
   posts_hold(&host->posts, false);
   if (!host->loop->stopped) loop_run(host->loop);
   host->loop->stopped = true;

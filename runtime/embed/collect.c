@@ -5,7 +5,8 @@
  * collects most; and a generational collector looks, now and then, at everything at once: 50 ms
  * with 50 MB. Here the collector is stopped and led by hand, in small steps, once the heap has
  * grown by half since the last cycle: in spare time, a millisecond at most. When there is none to
- * spare, the heap may grow to twice that; then each frame gives some all the same. */
+ * spare, the heap may grow to twice that; then each frame gives some all the same. Should it grow
+ * far beyond, as in one long call, the allocator has Lua collect all of it at once. */
 #include "embed/host.h"
 
 #include "vm/entry.h"
@@ -17,12 +18,15 @@ enum {
   SPARE_MOST =
       500 * 1000,       /* 0.5 ms of a frame that has it to spare: the last step may take as long */
   UNASKED = 300 * 1000, /* 0.3 ms of one that has not, while the heap has doubled */
-  SAFETY = 100 * 1000,  /* what a step may take longer than it should */
+  RUNAWAY = 4,          /* times that mark, and so many bytes, is too far */
+  RUNAWAY_LEAST = 1 << 25,
+  SAFETY = 100 * 1000, /* what a step may take longer than it should */
 };
 
 static void set_mark(LunetteHost *host) {
   size_t used = host->state->memory->used;
   host->heap_mark = used + (used > LEAST_HEAP ? used : LEAST_HEAP) / 2;
+  host->state->memory->mark = RUNAWAY * host->heap_mark + RUNAWAY_LEAST;
 }
 
 void host_start_collector(LunetteHost *host) {
@@ -30,6 +34,12 @@ void host_start_collector(LunetteHost *host) {
   lua_gc(L, LUA_GCINC, 0, SPEED, STEP_SIZE);
   lua_gc(L, LUA_GCSTOP);
   set_mark(host);
+}
+
+void host_stop_collector(LunetteHost *host) {
+  if (host->flags & LUNETTE_STANDALONE) return;
+  lua_gc(host->state->L, LUA_GCRESTART);
+  host->state->memory->mark = 0;
 }
 
 /* When the collector must have stopped; 0 when it is not to begin. */

@@ -90,6 +90,9 @@ bool host_has_garbage(const LunetteHost *host);
 /* Gives the collector of the main state its time until `deadline`; see collect.c. */
 void host_collect(LunetteHost *host, uint64_t deadline);
 
+/* Lets Lua decide again when it works. */
+void host_stop_collector(LunetteHost *host);
+
 /* Lets the pump decide when the main state's collector works. */
 void host_start_collector(LunetteHost *host);
 

@@ -186,9 +186,24 @@ void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size)
   return result;
 }
 
+/* Whether Lua is to collect first, as it does when a new object is refused. Then the mark is behind
+ * what is left. */
+static bool wants_collection(Memory *memory, const void *block, size_t old_size) {
+  enum { FACTOR = 2, LEAST = 1 << 24 };
+  if (memory->has_refused) {
+    memory->has_refused = false;
+    memory->mark = FACTOR * memory->used + LEAST;
+    return false;
+  }
+  bool is_object = !block && old_size != 0; /* then that tells its type */
+  memory->has_refused = is_object && memory->mark > 0 && memory->used > memory->mark;
+  return memory->has_refused;
+}
+
 void *memory_allocate_hooked(void *data, void *block, size_t old_size, size_t new_size) {
   Memory *memory = data;
   size_t before = block ? old_size : 0; /* without a block it is the kind of the new one */
+  if (new_size > before && wants_collection(memory, block, old_size)) return NULL;
   void *result = memory->hook(memory->hook_data, block, before, new_size);
   if (!result && new_size > 0) return NULL;
   memory->used = memory->used - before + new_size;

@@ -59,5 +59,6 @@ void memory_clear(Memory *memory);
 /* A lua_Alloc; `data` is a Memory. */
 void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size);
 
-/* A lua_Alloc that asks the hook of the Memory, and counts; it knows no limit. */
+/* A lua_Alloc that asks the hook of the Memory, and counts. It knows no limit; but beyond `mark`,
+ * if that is not 0, it has Lua collect, also where the collector is stopped. */
 void *memory_allocate_hooked(void *data, void *block, size_t old_size, size_t new_size);

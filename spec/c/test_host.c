@@ -463,6 +463,22 @@ static void test_full_queue(void) {
   lunette_close(host);
 }
 
+/* The collector is led by the pump; what a single call leaves behind is bounded all the same. */
+static void test_garbage(void) {
+  LunetteHost *host =
+      open_app("local lunette = require 'lunette'\n"
+               "lunette.ipcMain.on('work', function()\n"
+               "  for i = 1, 3000000 do local t = { i, {} } end\n"
+               "  lunette.host.send('peak', lunette.process.memoryUsage().heapPeak >> 20) end)",
+               NULL);
+  lunette_on(host, "peak", NULL, NULL);
+  CHECK(send_text(host, LUNETTE_MAIN, "work", NULL) == LUNETTE_OK);
+  const LunetteEvent *event = await_event(host, LUNETTE_EVENT_MESSAGE);
+  int peak = atoi(event->text + 1);
+  if (!CHECK(peak > 0 && peak < 64)) printf("%s MiB\n", event->text);
+  lunette_close(host);
+}
+
 /* ---- what belongs to the program ---- */
 
 typedef struct Surroundings {
@@ -575,6 +591,7 @@ static void test(void) {
   test_allocator_hook();
   test_log_events();
   test_full_queue();
+  test_garbage();
   test_surroundings();
   test_sigpipe();
   test_names();
