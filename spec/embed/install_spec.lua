@@ -59,7 +59,8 @@ describe("an installed library", has_library and function()
       #include <stdio.h>
       static int show(lua_State *L) {
         lua_getglobal(L, "x");
-        printf("%s %lld %d\n", luaL_typename(L, -1), (long long)lua_tointeger(L, -1), *(int *)lua_touserdata(L, 1));
+        printf("%s %lld", luaL_typename(L, -1), (long long)lua_tointeger(L, -1));
+        printf(" %d\n", *(int *)lua_touserdata(L, 1));
         return luaL_error(L, "and %d", 2);
       }
       int main(void) {
@@ -74,8 +75,8 @@ describe("an installed library", has_library and function()
     ]]
     file:flush()
     local flags = ("-I%s/include -isystem /usr/include/lua5.4"):format(prefix)
-    local libraries = { "-L@/lib -Wl,-rpath,@/lib -llunette", "@/lib/liblunette.a -lm -ldl -pthread" }
-    for _, library in ipairs(libraries) do
+    local shared = "-L@/lib -Wl,-rpath,@/lib -llunette"
+    for _, library in ipairs { shared, "@/lib/liblunette.a -lm -ldl -pthread" } do
       local text = "cc %s values.c -o values %s && ./values"
       local said = command.run(text:format(flags, (library:gsub("@", prefix))), { cwd = folder })
       assert.equal("number 1099511627776 7\nLUNETTE_FAILED and 2\n", said)
