@@ -100,6 +100,7 @@ describe("unresponsive", function()
         local win, load = open()
         load:await()
         tell(win)
+        while win.webContents:getOSProcessId() == 0 do lunette.sleep(1) end
         lunette.process.kill(win.webContents:getOSProcessId(), "SIGSTOP")
         local answer = win.webContents:invoke("ask")
         heard(win, "unresponsive")

@@ -15,11 +15,22 @@ function M.remember(err, traceback)
   if type(err) == "table" then origins[err] = traceback end
 end
 
--- The first level from `level` on that is neither C nor the runtime. Counted as for the caller.
-local function skip(level)
+local function folder_of(info)
+  return info.source:match "^(@.*)[/\\]"
+end
+
+-- Whether a function is not the spec's: busted skips these itself, but for the runtime's, which may
+-- stand between them.
+local function is_foreign(info, busted_folder)
+  return info.what == "C" or short_traceback.is_runtime(info)
+    or info.short_src:find "luassert[/\\].*%.lua$" or folder_of(info) == busted_folder
+end
+
+-- The first level from `level` on that is the spec's. Counted as for the caller.
+local function skip(level, busted_folder)
   local info = debug.getinfo(level + 1, "S")
   local first = level
-  while info and (info.what == "C" or short_traceback.is_runtime(info)) do
+  while info and is_foreign(info, busted_folder) do
     level = level + 1
     info = debug.getinfo(level + 1, "S")
   end
@@ -37,10 +48,11 @@ end
 ---@param on_call fun() called first
 function M.install(core, on_call)
   local get_trace = core.getTrace
+  local busted_folder = folder_of(debug.getinfo(get_trace, "S"))
   function core.getTrace(element, level, message)
     on_call()
     local traceback = debug.traceback
-    level = skip(level or 3)
+    level = skip(level or 3, busted_folder)
     debug.traceback = short_traceback.make
     local info = restore(traceback, get_trace(element, level + 1, message))
     local origin = type(message) == "table" and origins[message]
