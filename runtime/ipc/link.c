@@ -36,13 +36,14 @@ static void ask(Watch *watch, int events) {
   }
 }
 
-/* Asks for the events that are wanted, where they are to be had. */
+/* Asks for the events that are wanted, where they are to be had. While a pipe is not read, its
+ * writer's death must be heard of all the same. */
 static void watch_all(Link *link) {
   int in = link->watching & UV_READABLE, out = link->watching & UV_WRITABLE;
   if (link->channel) in = link->ended ? 0 : UV_READABLE, out = 0; /* that tells all */
   bool pipe_in = link->in_fd != link->fd, pipe_out = link->out_fd != link->fd;
   ask(&link->socket, (pipe_in ? 0 : in) | (pipe_out ? 0 : out));
-  if (pipe_in) ask(&link->in_pipe, in);
+  if (pipe_in) ask(&link->in_pipe, in || link->ended ? in : UV_DISCONNECT);
   if (pipe_out) ask(&link->out_pipe, out);
 }
 
@@ -159,6 +160,27 @@ static void read_rest(Link *link) {
   if (!link->ended) end_reading(link, NULL);
 }
 
+/* Nobody reads what waits to be written. */
+static void drop_output(Link *link) {
+  link->over_high_water = link->clogged = false;
+  link->switch_at = SIZE_MAX;
+  link->upgrade.pass_at = 0;
+  buf_clear(&link->out);
+}
+
+/* The socket is broken. What the peer sent may be in the pipe, whose end follows. */
+static void on_socket_error(Link *link) {
+  drop_output(link);
+  watch(link, link->watching & ~UV_WRITABLE);
+}
+
+/* The pipe's writer is dead, while the pipe was not read. */
+static void on_disconnect(Link *link) {
+  drop_output(link);
+  watch(link, UV_READABLE);
+  set_ready(link);
+}
+
 bool link_is_quiet(const Link *link) {
   return link->watching == UV_READABLE && list_empty(&link->ready_node) && !link->ended;
 }
@@ -175,13 +197,16 @@ void link_wait(Link *link, uint64_t spin) {
 static void on_poll(uv_poll_t *poll, int status, int events) {
   Link *link = poll->data;
   if (status < 0) {
-    if (!link->ended) read_rest(link);
+    bool is_left = poll == &link->socket.poll && link->in_fd != link->fd;
+    if (is_left) on_socket_error(link);
+    else if (!link->ended) read_rest(link);
     return;
   }
   if (link->channel) {
     channel_clear(link->channel);
     events = link->watching;
   }
+  if (events & UV_DISCONNECT) on_disconnect(link);
   if (events & UV_WRITABLE) link_flush(link);
   if ((events & UV_READABLE) && !link->closed && !link->ended) read_some(link);
 }
@@ -269,6 +294,10 @@ void link_read_from(Link *link, int pipe) {
     return;
   }
   link->in_fd = pipe;
+  if (link->ended && !link->fault && !link->end_told) { /* only the socket's end was read */
+    link->ended = false;
+    link->watching |= UV_READABLE;
+  }
   watch_all(link);
 }
 
@@ -307,11 +336,16 @@ void link_rollback(Link *link) {
   if (link->share) share_rollback(link->share);
 }
 
-/* The link has bytes to write: at the end of the turn, or now when they are many. */
-static void write_soon(Link *link) {
+/* The link has bytes to write, at the end of the turn. */
+static void write_later(Link *link) {
   if (link->fd < 0) return;
   if (list_empty(&link->dirty_node)) list_append(&link->loop->dirty, &link->dirty_node);
-  if (link_queued(link) > link->early) link_flush(link);
+}
+
+/* The same; or now, when they are many. */
+static void write_soon(Link *link) {
+  write_later(link);
+  if (link->fd >= 0 && link_queued(link) > link->early) link_flush(link);
 }
 
 uint8_t *link_put_shared(Link *link, size_t size, size_t *offset) {
@@ -326,7 +360,8 @@ const uint8_t *link_get_shared(const Link *link, size_t offset, size_t size) {
 static void end_packet(Link *link, const Packet *packet) {
   packet_write_header(buf_front(&link->out) + link->begun, packet);
   link->begun = SIZE_MAX;
-  write_soon(link);
+  if (packet->kind == PACKET_UPGRADE) write_later(link); /* or others could come behind the last */
+  else write_soon(link);
 }
 
 /* Names the blocks of shared memory that the packet's strings lie in. False: memory is short. */
@@ -391,8 +426,10 @@ static bool write_once(Link *link) {
   }
   if (errno == EINTR || errno == EAGAIN) return false;
   if (errno == ENOMEM) end_reading(link, NO_MEMORY);
-  link->over_high_water = false; /* nothing was drained: on_end tells how it ended */
-  buf_clear(&link->out); /* the peer is gone: its end of file says so, after what it sent before */
+  /* The peer is gone: its end of file says so, after what it sent before. */
+  bool is_gone = errno == EPIPE || errno == ECONNRESET;
+  drop_output(link); /* nothing was drained: on_end tells how it ended */
+  if (!is_gone) end_reading(link, NULL);
   return true;
 }
 

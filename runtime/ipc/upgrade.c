@@ -4,13 +4,14 @@
 
 #include "ipc/link.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 /* The descriptors that are passed, in order. */
-enum { PASS_MEMORY, PASS_IN, PASS_OUT, PASS_SPARE };
+enum { PASS_MEMORY, PASS_IN, PASS_OUT };
 
 /* Room for the descriptors beside a message. */
 typedef union Control {
@@ -28,7 +29,7 @@ static void close_passing(Upgrade *upgrade) {
 }
 
 void upgrade_init(Upgrade *upgrade) {
-  *upgrade = (Upgrade){.in = -1, .out = -1, .spare = -1, .passing = {-1, -1, -1, -1}};
+  *upgrade = (Upgrade){.in = -1, .out = -1, .spare = -1, .passing = {-1, -1, -1}};
 }
 
 void upgrade_clear(Upgrade *upgrade) {
@@ -40,32 +41,31 @@ void upgrade_clear(Upgrade *upgrade) {
   upgrade->share = NULL;
 }
 
-/* What comes next comes through the pipe. */
-static void read_pipe(Link *link, bool is_last) {
+/* What comes next comes through the pipe. False when the link has failed. */
+static bool read_pipe(Link *link, bool is_last) {
   if (is_last) {
     link_read_from(link, link->upgrade.in);
     link->upgrade.in = -1;
   } else {
     link_fail(link, "bytes behind the last packet of a socket");
   }
+  return !link->fault;
 }
 
 /* ---- main's end ---- */
 
-/* A pipe, of which each end of the link has an end and the writer a reading end besides. */
-static bool make_pipe(int *reader, int *writer, int *spare) {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) < 0) return false;
-  *reader = ends[0];
-  *writer = ends[1];
-  *spare = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
-  return *spare >= 0;
-}
-
+/* The pipes' other ends are passed. No descriptor of ours may be a copy of one that a peer has, or
+ * it could make us wait; but for the reading end of what we write, from which we never read. */
 static bool make_pipes(Upgrade *upgrade) {
-  int *passing = upgrade->passing;
-  return make_pipe(&passing[PASS_IN], &upgrade->out, &upgrade->spare) &&
-         make_pipe(&upgrade->in, &passing[PASS_OUT], &passing[PASS_SPARE]);
+  int to_peer[2], to_us[2];
+  if (pipe2(to_peer, O_CLOEXEC) < 0) return false;
+  upgrade->passing[PASS_IN] = to_peer[0];
+  upgrade->out = to_peer[1];
+  upgrade->spare = fcntl(to_peer[0], F_DUPFD_CLOEXEC, 0);
+  if (upgrade->spare < 0 || pipe2(to_us, O_CLOEXEC) < 0) return false;
+  upgrade->in = to_us[0];
+  upgrade->passing[PASS_OUT] = to_us[1];
+  return true;
 }
 
 /* Main makes all of it, so that it need not trust what a peer calls memory or a pipe. Where the
@@ -99,11 +99,19 @@ void upgrade_count(Link *link, bool is_large) {
   if (is_time && link->fd >= 0 && !link->ended) offer(link);
 }
 
+/* The peer has all of it: from now on we use it too. */
 static void use_pipes(Link *link, bool is_last) {
   Upgrade *upgrade = &link->upgrade;
-  read_pipe(link, is_last);
-  link_write_to(link, upgrade->out, upgrade->spare);
-  upgrade->out = upgrade->spare = -1;
+  upgrade->step = UPGRADE_OVER;
+  link->share = upgrade->share;
+  upgrade->share = NULL;
+  if (!read_pipe(link, is_last)) return;
+  if (send_packet(link)) {
+    link_write_to(link, upgrade->out, upgrade->spare);
+    upgrade->out = upgrade->spare = -1;
+  } else {
+    link_fail(link, "more than there is memory for");
+  }
 }
 
 /* The peer's UPGRADE: it would have the descriptors; then, that it has them, its last packet on the
@@ -113,12 +121,8 @@ static void go_on(Link *link, bool is_last) {
   if (upgrade->step == UPGRADE_OFFERED && upgrade->share) {
     upgrade->step = UPGRADE_PASSED;
     send_packet(link);
-  } else if (upgrade->step == UPGRADE_PASSED) {
-    upgrade->step = UPGRADE_OVER;
-    link->share = upgrade->share;
-    upgrade->share = NULL;
-    if (send_packet(link)) use_pipes(link, is_last);
-    else link_fail(link, "more than there is memory for");
+  } else if (upgrade->step == UPGRADE_PASSED && !upgrade_is_passing(upgrade)) {
+    use_pipes(link, is_last);
   } else {
     link_fail(link, "an answer to no offer of an upgrade");
   }
@@ -126,18 +130,19 @@ static void go_on(Link *link, bool is_last) {
 
 /* ---- the peer's end ---- */
 
-/* Takes what came. Without an answer, main goes on as before. */
+/* Takes what came, if all of it did: this process may have no descriptors left. Without an answer,
+ * main goes on as before. */
 static void take_passed(Link *link) {
   Upgrade *upgrade = &link->upgrade;
   int *passing = upgrade->passing;
   upgrade->step = UPGRADE_OVER;
-  bool whole = passing[PASS_IN] >= 0 && passing[PASS_OUT] >= 0 && passing[PASS_SPARE] >= 0;
+  bool whole = passing[PASS_IN] >= 0 && passing[PASS_OUT] >= 0;
   Share *share = whole ? share_map(&link->loop->uv, passing[PASS_MEMORY]) : NULL;
   if (share && send_packet(link)) {
     link->share = share;
-    link_write_to(link, passing[PASS_OUT], passing[PASS_SPARE]);
+    link_write_to(link, passing[PASS_OUT], -1);
     upgrade->in = passing[PASS_IN];
-    passing[PASS_OUT] = passing[PASS_SPARE] = passing[PASS_IN] = -1;
+    passing[PASS_OUT] = passing[PASS_IN] = -1;
   } else {
     share_close(share);
   }
@@ -152,7 +157,7 @@ static void answer(Link *link, bool is_last) {
   if (upgrade->step == UPGRADE_NONE) {
     upgrade->step = UPGRADE_AWAITED;
     send_packet(link);
-  } else if (upgrade->step == UPGRADE_AWAITED && upgrade->passing[PASS_MEMORY] >= 0) {
+  } else if (upgrade->step == UPGRADE_AWAITED) {
     take_passed(link);
   } else if (upgrade->step == UPGRADE_OVER && upgrade->in >= 0) {
     read_pipe(link, is_last);
@@ -167,6 +172,12 @@ void upgrade_take(Link *link, bool is_last) {
 }
 
 /* ---- descriptors on their way ---- */
+
+/* Whether that may pass, or the peer has gone: not so ETOOMANYREFS, which too many descriptors on
+ * their way are. */
+static bool is_passing_error(int error) {
+  return error == EAGAIN || error == EINTR || error == EPIPE || error == ECONNRESET;
+}
 
 /* Sends the first bytes beside the descriptors, which are the peer's then. */
 static ssize_t send_passing(Link *link, const void *bytes, size_t size, int flags) {
@@ -183,7 +194,9 @@ static ssize_t send_passing(Link *link, const void *bytes, size_t size, int flag
   header->cmsg_len = CMSG_LEN(sizeof upgrade->passing);
   memcpy(CMSG_DATA(header), upgrade->passing, sizeof upgrade->passing);
   ssize_t sent = sendmsg(link->fd, &message, flags);
-  if (sent > 0) close_passing(upgrade);
+  bool may_not = sent < 0 && !is_passing_error(errno);
+  if (sent > 0 || may_not) close_passing(upgrade);
+  if (may_not) errno = EAGAIN; /* the packet goes without them, and nothing changes */
   return sent;
 }
 

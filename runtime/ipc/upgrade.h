@@ -24,7 +24,7 @@ typedef enum UpgradeStep {
 
 enum {
   UPGRADE_AFTER = 64, /* packets, both ways together */
-  UPGRADE_FDS = 4, /* passed: memory, the pipe that the peer reads, the one it writes, its spare */
+  UPGRADE_FDS = 3,    /* passed: memory, the pipe that the peer reads, the one that it writes */
 };
 
 /* One end's part of the exchange; a member of Link. */

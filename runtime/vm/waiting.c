@@ -9,6 +9,10 @@
 
 #include <lauxlib.h>
 
+/* So large a part of the limit must be new for a collection to be worth it: else there would be one
+ * for each message. */
+enum { COLLECTED_PART = 8 };
+
 /* The key in the registry of the table of counts by task. */
 static const char TASKS = 0;
 
@@ -67,7 +71,9 @@ static int add(lua_State *L) {
   lua_rawset(L, -3);
   thread_mark(task)->counted = 1;
   if (++waiting->count > waiting->max) recount(L, waiting);
-  if (waiting->count > waiting->max) {
+  waiting->fresh++;
+  if (waiting->count > waiting->max && waiting->fresh >= waiting->max / COLLECTED_PART) {
+    waiting->fresh = 0;
     lua_gc(L, LUA_GCCOLLECT);
     recount(L, waiting);
   }

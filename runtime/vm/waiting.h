@@ -9,6 +9,7 @@
 typedef struct Waiting {
   uint32_t count; /* of those that were not seen to end; some may be garbage */
   uint32_t max;   /* settable */
+  uint32_t fresh; /* counted since the collector was last run for it */
   bool exceeded;  /* there was one too many */
   int self;       /* reference; LUA_NOREF behind waiting_end */
 } Waiting;

@@ -6,6 +6,7 @@
 #include "ipc/link.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -122,8 +123,8 @@ static bool send_large(Link *link, int byte) {
   return send_string(link, PACKET_MESSAGE, 0, byte, LARGE);
 }
 
-/* Of both ends: what they read, what they write, and a spare. */
-enum { PIPE_FDS = 6 };
+/* Of both ends: what they read, what they write, and main's spare. */
+enum { PIPE_FDS = 5 };
 
 /* Two ends that share memory, as they do after the first large packet. */
 static void pair_share(Pair *pair) {
@@ -337,6 +338,13 @@ static void test_idle(void) {
 
 /* ---- a hostile page ---- */
 
+static void drink(Pair *pair) {
+  char bytes[1000];
+  turn(pair);
+  while (recv(pair->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) continue;
+  while (pair->in != pair->fd && read(pair->in, bytes, sizeof bytes) > 0) continue;
+}
+
 static void write_packet(int fd, int kind, int flags, uint64_t blocks) {
   uint8_t bytes[PACKET_HEADER_SIZE + PACKET_BLOCKS_SIZE];
   Packet packet = {.kind = (PacketKind)kind, .flags = (uint8_t)flags, .blocks = blocks};
@@ -373,7 +381,7 @@ static void send_stray(Pair *pair, int times) {
   Packet packet = {.kind = PACKET_MESSAGE};
   packet_write_header(header, &packet);
   for (int i = 0; i < times; i++) {
-    const int stray[] = {pair->fd, pair->fd, pair->fd, pair->fd};
+    const int stray[] = {pair->fd, pair->fd, pair->fd};
     send_descriptors(pair->fd, header, sizeof header, stray, i % 2 ? 250 : 1);
     turn(pair);
   }
@@ -421,7 +429,7 @@ static void test_last_packet(void) {
   pair_init(&pair, MAIN);
   send_large(pair.main.link, 'x');
   write_packet(pair.fd, PACKET_UPGRADE, 0, 0);
-  turn(&pair);
+  for (int i = 0; i < 20; i++) drink(&pair); /* until main has sent the descriptors */
   packet_write_header(bytes, &packet);
   packet_write_header(bytes + PACKET_HEADER_SIZE, &packet);
   CHECK(write(pair.fd, bytes, sizeof bytes) == sizeof bytes);
@@ -452,7 +460,6 @@ static int receive_offer(Pair *pair) {
     memcpy(all, CMSG_DATA(&control.header), sizeof all);
     pair->in = all[1];
     pair->out = all[2];
-    close(all[3]);
     fcntl(pair->in, F_SETFL, O_NONBLOCK);
     return all[0];
   }
@@ -476,13 +483,6 @@ static void unmap_offer(Pair *pair, int fd, uint8_t *memory) {
   munmap(memory, MEMORY_SIZE);
   close(fd);
   pair_clear(pair);
-}
-
-static void drink(Pair *pair) {
-  char bytes[1000];
-  turn(pair);
-  while (recv(pair->fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0) continue;
-  while (read(pair->in, bytes, sizeof bytes) > 0) continue;
 }
 
 static void test_seals(void) {
@@ -565,7 +565,7 @@ static bool takes_all(const int *descriptors, int count) {
 static bool takes(int memory, int count) {
   int in[2], out[2];
   CHECK(pipe(in) == 0 && pipe(out) == 0);
-  const int all[] = {memory, in[0], out[1], out[0]};
+  const int all[] = {memory, in[0], out[1]};
   bool taken = takes_all(all, count);
   for (int i = 0; i < 2; i++) close(in[i]);
   for (int i = 0; i < 2; i++) close(out[i]);
@@ -575,15 +575,15 @@ static bool takes(int memory, int count) {
 
 static void test_offers(void) {
   int good = F_SEAL_SHRINK | F_SEAL_GROW, ends[2];
-  CHECK(takes(new_file(MEMORY_SIZE, good), 4));
+  CHECK(takes(new_file(MEMORY_SIZE, good), 3));
   CHECK(takes(new_file(MEMORY_SIZE, good), 250)); /* the others are closed by the system */
   CHECK(!takes(new_file(MEMORY_SIZE, good), 1));
-  CHECK(!takes(new_file(MEMORY_SIZE, good), 3));
-  CHECK(!takes(new_file(MEMORY_SIZE, F_SEAL_GROW), 4));
-  CHECK(!takes(new_file(MEMORY_SIZE, F_SEAL_SHRINK), 4));
-  CHECK(!takes(new_file(MEMORY_SIZE - 1, good), 4));
-  CHECK(!takes(new_file(0, good), 4));
-  CHECK(pipe(ends) == 0 && !takes(ends[0], 4));
+  CHECK(!takes(new_file(MEMORY_SIZE, good), 2));
+  CHECK(!takes(new_file(MEMORY_SIZE, F_SEAL_GROW), 3));
+  CHECK(!takes(new_file(MEMORY_SIZE, F_SEAL_SHRINK), 3));
+  CHECK(!takes(new_file(MEMORY_SIZE - 1, good), 3));
+  CHECK(!takes(new_file(0, good), 3));
+  CHECK(pipe(ends) == 0 && !takes(ends[0], 3));
   close(ends[1]);
 }
 
@@ -605,7 +605,7 @@ static void test_stray_descriptors(void) {
 static void test_no_descriptor(void) {
   Pair pair;
   pair_init(&pair, PAGE);
-  for (int i = 0; i < 2; i++) {
+  for (int i = 0; i < 3; i++) {
     CHECK(pair.page.ended == 0);
     write_packet(pair.fd, PACKET_UPGRADE, 0, 0);
     turn(&pair);
@@ -614,7 +614,102 @@ static void test_no_descriptor(void) {
   pair_clear(&pair);
 }
 
+/* A page's end that has no descriptors left stays on its socket. */
+static void test_no_room_for_descriptors(void) {
+  Pair pair;
+  pair_init(&pair, PAGE);
+  for (int i = 0; i < 2; i++) write_packet(pair.fd, PACKET_UPGRADE, 0, 0);
+  write_packet(pair.fd, PACKET_MESSAGE, 0, 0);
+  turn(&pair);
+  CHECK(pair.page.packets == 1 && pair.page.ended == 0 && !pair.page.link->share);
+  pair_clear(&pair);
+}
+
+/* Main's end alone, which has moved to pipes; the test plays the page. */
+static void pair_upgrade(Pair *pair) {
+  int fd;
+  uint8_t *memory = map_offer(pair, &fd);
+  munmap(memory, MEMORY_SIZE);
+  close(fd);
+}
+
+static void hang_up(Pair *pair) {
+  close(pair->in);
+  close(pair->out);
+  close(pair->fd);
+  pair->fd = pair->in = pair->out = -1;
+}
+
+/* What a page does with its own ends must not make main's wait. */
+static void test_flags(void) {
+  Pair pair;
+  pair_upgrade(&pair);
+  fcntl(pair.in, F_SETFL, 0);
+  fcntl(pair.out, F_SETFL, 0);
+  CHECK(fcntl(pair.main.link->in_fd, F_GETFL) & O_NONBLOCK);
+  CHECK(fcntl(pair.main.link->out_fd, F_GETFL) & O_NONBLOCK);
+  for (int i = 0; i < 4096; i++) write_packet(pair.out, PACKET_MESSAGE, 0, 0);
+  turn(&pair); /* a whole read, behind which nothing is */
+  CHECK(pair.main.packets == 4096);
+  pair_clear(&pair);
+}
+
+/* The page dies behind its answer, with what it wrote to its pipe unread, and perhaps with bytes of
+ * main's unread, by which its socket ends in an error. */
+static void test_last_words(bool unread) {
+  Pair pair;
+  pair_init(&pair, MAIN);
+  send_large(pair.main.link, 'x');
+  close(receive_offer(&pair));
+  if (!unread) drink(&pair);
+  write_packet(pair.fd, PACKET_UPGRADE, 0, 0);
+  for (int i = 0; i < 100; i++) write_packet(pair.out, PACKET_MESSAGE, 0, 0);
+  hang_up(&pair);
+  turn(&pair);
+  CHECK(pair.main.packets == 100 && pair.main.ended == 1 && !pair.main.reason);
+  pair_clear(&pair);
+}
+
+/* The same for a page that main does not read, as it did not read its answers. */
+static void test_death_unread(void) {
+  Pair pair;
+  static uint8_t packets[1 << 15];
+  Packet packet = {.kind = PACKET_MESSAGE};
+  for (size_t i = 0; i < sizeof packets; i += PACKET_HEADER_SIZE) {
+    packet_write_header(packets + i, &packet);
+  }
+  pair_upgrade(&pair);
+  pair.main.link->limits.queue = pair.main.link->limits.high_water = 1 << 16;
+  pair.main.link->limits.backlog = 1 << 12;
+  for (int i = 0; i < 10; i++) send_string(pair.main.link, PACKET_REPLY, 0, 'u', 30000);
+  for (int i = 0; i < 3; i++) {
+    turn(&pair);
+    CHECK(write(pair.out, packets, sizeof packets / 2) == sizeof packets / 2);
+  }
+  turn(&pair);
+  CHECK(pair.main.link->clogged && pair.main.ended == 0);
+  hang_up(&pair);
+  turn(&pair);
+  CHECK(pair.main.packets == 3 * sizeof packets / 2 / PACKET_HEADER_SIZE);
+  CHECK(pair.main.ended == 1 && link_queued(pair.main.link) == 0);
+  pair_clear(&pair);
+}
+
+/* An answer to what was not sent yet is none. */
+static void test_answers_ahead(void) {
+  Pair pair;
+  pair_init(&pair, MAIN);
+  send_large(pair.main.link, 'x');
+  turn(&pair);
+  for (int i = 0; i < 2; i++) write_packet(pair.fd, PACKET_UPGRADE, 0, 0);
+  turn(&pair);
+  CHECK(pair.main.ended == 1);
+  CHECK(strcmp(pair.main.reason, "an answer to no offer of an upgrade") == 0);
+  pair_clear(&pair);
+}
+
 static void test(void) {
+  signal(SIGPIPE, SIG_IGN); /* as in a renderer's process */
   test_both_ways();
   test_page_first();
   test_small();
@@ -636,6 +731,12 @@ static void test(void) {
   test_offers();
   test_stray_descriptors();
   test_no_descriptor();
+  test_no_room_for_descriptors();
+  test_flags();
+  test_last_words(false);
+  test_last_words(true);
+  test_death_unread();
+  test_answers_ahead();
 }
 
 int main(void) { return run_test(test); }
