@@ -7,6 +7,7 @@
  * never asked for signals, descriptors travel beside a packet, and sendSync must read its own
  * descriptor blocking. */
 #include "ipc/link.h"
+#include "ipc/link_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,13 +56,12 @@ static void watch(Link *link, int events) {
   if (link->channel && looks) channel_look_again(link->channel);
 }
 
-static void set_ready(Link *link) {
+void link_set_ready(Link *link) {
   if (link->closed) return;
   if (list_empty(&link->ready_node)) loop_add_ready(link->loop, &link->ready_node);
 }
 
-/* The packet that stands at `offset` of the unread bytes. */
-static PacketStatus packet_at(Link *link, size_t offset, Packet *packet, size_t *size) {
+PacketStatus link_packet_at(Link *link, size_t offset, Packet *packet, size_t *size) {
   const char *error = NULL;
   const uint8_t *bytes = link->in.data ? buf_front(&link->in) + offset : NULL;
   size_t size_max = link->limits.message + LINK_OWN_ROOM + PACKET_CHANNEL_MAX;
@@ -75,12 +75,11 @@ static PacketStatus packet_at(Link *link, size_t offset, Packet *packet, size_t 
   return status;
 }
 
-/* Nothing more will come from the peer; the end is dispatched after the whole packets. */
-static void end_reading(Link *link, const char *fault) {
+void link_end_reading(Link *link, const char *fault) {
   link->ended = true;
   if (fault) link->fault = fault;
   watch(link, 0);
-  set_ready(link);
+  link_set_ready(link);
 }
 
 /* Room for one read: as much as is usual, more for a large packet that is under way, but never
@@ -88,7 +87,7 @@ static void end_reading(Link *link, const char *fault) {
 static size_t read_room(Link *link) {
   Packet packet;
   size_t size = 0, here = buf_size(&link->in);
-  if (packet_at(link, 0, &packet, &size) != PACKET_MORE || size < here) return READ_SIZE;
+  if (link_packet_at(link, 0, &packet, &size) != PACKET_MORE || size < here) return READ_SIZE;
   size_t room = size - here < here ? size - here : here;
   return room > READ_SIZE ? room : READ_SIZE;
 }
@@ -115,7 +114,7 @@ static ssize_t receive(Link *link, size_t room, bool wait) {
 /* What a read came to. Returns whether it must be tried again. */
 static bool note_read(Link *link, ssize_t got, size_t *total) {
   *total += got > 0 ? (size_t)got : 0;
-  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) end_reading(link, NULL);
+  if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) link_end_reading(link, NULL);
   return got < 0 && errno == EINTR;
 }
 
@@ -124,12 +123,11 @@ static bool take_all(Link *link, size_t *total, bool wait) {
   return note_read(link, channel_read(link->channel, &link->in), total);
 }
 
-/* One read, which may wait. Returns true when there may be more to read at once. */
-static bool read_once(Link *link, size_t *total, bool wait) {
+bool link_read_once(Link *link, size_t *total, bool wait) {
   if (link->channel) return take_all(link, total, wait);
   size_t room = read_room(link);
   if (!buf_reserve(&link->in, room)) {
-    end_reading(link, NO_MEMORY);
+    link_end_reading(link, NO_MEMORY);
     return false;
   }
   ssize_t got = receive(link, room, wait);
@@ -140,13 +138,13 @@ static bool read_once(Link *link, size_t *total, bool wait) {
 static void read_some(Link *link) {
   bool pumped = link->loop->deadline > 0;
   size_t total = 0, most = pumped ? READ_SIZE : link->limits.backlog * BACKLOGS_PER_TURN;
-  while (total < most && read_once(link, &total, false)) continue;
-  if (total > 0) set_ready(link);
+  while (total < most && link_read_once(link, &total, false)) continue;
+  if (total > 0) link_set_ready(link);
   if (pumped && total >= most) link->loop->unread = true;
   Packet packet;
   size_t size;
   bool backlog = buf_size(&link->in) > link->limits.backlog &&
-                 packet_at(link, 0, &packet, &size) == PACKET_WHOLE;
+                 link_packet_at(link, 0, &packet, &size) == PACKET_WHOLE;
   if (backlog) watch(link, link->watching & ~UV_READABLE);
 }
 
@@ -155,9 +153,9 @@ static void read_rest(Link *link) {
   size_t total = 0, before;
   do {
     before = total;
-    read_once(link, &total, false);
+    link_read_once(link, &total, false);
   } while (total > before && !link->ended);
-  if (!link->ended) end_reading(link, NULL);
+  if (!link->ended) link_end_reading(link, NULL);
 }
 
 /* Nobody reads what waits to be written. */
@@ -178,20 +176,11 @@ static void on_socket_error(Link *link) {
 static void on_disconnect(Link *link) {
   drop_output(link);
   watch(link, UV_READABLE);
-  set_ready(link);
+  link_set_ready(link);
 }
 
 bool link_is_quiet(const Link *link) {
   return link->watching == UV_READABLE && list_empty(&link->ready_node) && !link->ended;
-}
-
-void link_wait(Link *link, uint64_t spin) {
-  size_t total = 0;
-  uint64_t begun = spin > 0 ? uv_hrtime() : 0;
-  while (spin > 0 && total == 0 && !link->ended && uv_hrtime() - begun < spin)
-    read_once(link, &total, false);
-  if (total == 0 && !link->ended) read_once(link, &total, true);
-  if (total > 0) set_ready(link);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -383,7 +372,7 @@ bool link_commit(Link *link, Packet *packet) {
   packet->body_size = size - packet->channel_size;
   if (link->share && !add_blocks(link, packet)) {
     link_rollback(link);
-    end_reading(link, NO_MEMORY);
+    link_end_reading(link, NO_MEMORY);
     return true;
   }
   end_packet(link, packet);
@@ -416,8 +405,7 @@ static ssize_t send_some(Link *link) {
   return sent;
 }
 
-/* One write. Returns true when all is written or the rest is pointless, false when it must wait. */
-static bool write_once(Link *link) {
+bool link_write_once(Link *link) {
   ssize_t sent = link->channel ? channel_write(link->channel, &link->out) : send_some(link);
   if (sent >= 0) {
     if (!link->channel) buf_consume(&link->out, (size_t)sent);
@@ -425,11 +413,11 @@ static bool write_once(Link *link) {
     return link_queued(link) == 0;
   }
   if (errno == EINTR || errno == EAGAIN) return false;
-  if (errno == ENOMEM) end_reading(link, NO_MEMORY);
+  if (errno == ENOMEM) link_end_reading(link, NO_MEMORY);
   /* The peer is gone: its end of file says so, after what it sent before. */
   bool is_gone = errno == EPIPE || errno == ECONNRESET;
   drop_output(link); /* nothing was drained: on_end tells how it ended */
-  if (!is_gone) end_reading(link, NULL);
+  if (!is_gone) link_end_reading(link, NULL);
   return true;
 }
 
@@ -442,14 +430,14 @@ static bool is_clogged(const Link *link) {
 void link_flush(Link *link) {
   link_rollback(link);
   if (link->fd < 0 || link_queued(link) == 0) return;
-  bool done = write_once(link);
+  bool done = link_write_once(link);
   link->early = link_queued(link) + WRITE_EARLY; /* a slow reader is not tried at each packet */
   if (!link->ended) {
     watch(link, done ? link->watching & ~UV_WRITABLE : link->watching | UV_WRITABLE);
   }
   if (link->clogged && !is_clogged(link)) {
     link->clogged = false;
-    set_ready(link);
+    link_set_ready(link);
   }
   if (link->over_high_water && link_queued(link) <= link->limits.high_water / 2) {
     link->over_high_water = false;
@@ -483,7 +471,7 @@ static void take_packet(Link *link, const Packet *packet) {
  * sent, ends the round: *count, how many may follow. */
 static bool dispatch_one(Link *link, int *count) {
   Packet packet;
-  PacketStatus status = packet_at(link, 0, &packet, &link->current);
+  PacketStatus status = link_packet_at(link, 0, &packet, &link->current);
   if (status == PACKET_WHOLE) {
     bool is_large = link->current >= SHARE_LEAST;
     link->current_blocks = packet.blocks;
@@ -503,7 +491,7 @@ void link_dispatch(Link *link, int count) {
   bool more = !link->clogged;
   while (more && !link->closed && count-- > 0) more = dispatch_one(link, &count);
   if (link->closed || link->clogged) return;
-  if (more) set_ready(link);
+  if (more) link_set_ready(link);
   bool has_room = !more || buf_size(&link->in) <= link->limits.backlog / 2;
   if (has_room && !link->ended) watch(link, link->watching | UV_READABLE);
 }
@@ -512,84 +500,7 @@ void link_fail(Link *link, const char *reason) {
   buf_clear(&link->in);
   link->current = 0;
   link->current_blocks = 0;
-  end_reading(link, reason);
-}
-
-/* Blocks until one of UV_READABLE and UV_WRITABLE that are `wanted` is there, for `timeout`
- * milliseconds at most unless that is negative. Returns what may be. */
-static int await(const Link *link, int wanted, int timeout) {
-  if (link->channel) {
-    channel_wait(link->channel, wanted, timeout);
-    return wanted;
-  }
-  struct pollfd entries[] = {{.fd = wanted & UV_READABLE ? link->in_fd : -1, .events = POLLIN},
-                             {.fd = wanted & UV_WRITABLE ? link->out_fd : -1, .events = POLLOUT}};
-  poll(entries, 2, timeout);
-  return (entries[0].revents ? UV_READABLE : 0) | (entries[1].revents ? UV_WRITABLE : 0);
-}
-
-/* Reads, blocking; while something waits to be written, writes when that is possible instead. */
-static void read_or_write(Link *link) {
-  size_t total = 0;
-  bool writes = link_queued(link) > 0;
-  int ready = writes ? await(link, UV_READABLE | UV_WRITABLE, -1) : UV_READABLE;
-  if (ready & UV_WRITABLE) write_once(link);
-  if (ready & UV_READABLE) read_once(link, &total, !writes);
-}
-
-/* What comes before the answer waits, in order; but who asks again and again is to have its upgrade
- * too. Returns by how much the next packet is farther. */
-static size_t set_aside(Link *link, const Packet *packet, size_t offset) {
-  size_t size = packet_size(packet);
-  if (packet->kind != PACKET_UPGRADE) return size;
-  bool is_last = buf_size(&link->in) == offset + size;
-  link_remove(link, offset, packet);
-  upgrade_take(link, is_last);
-  return 0;
-}
-
-bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset) {
-  *offset = 0;
-  link_rollback(link);
-  write_once(link);
-  for (;;) {
-    size_t size;
-    PacketStatus status = packet_at(link, *offset, packet, &size);
-    if (status == PACKET_WHOLE && packet->kind == PACKET_REPLY && packet->id == id) {
-      set_ready(link); /* the others were read behind libuv's back */
-      return true;
-    }
-    if (status == PACKET_WHOLE) {
-      *offset += set_aside(link, packet, *offset);
-      if (buf_size(&link->in) < *offset) return false; /* the upgrade was a fault */
-      continue;
-    }
-    if (status == PACKET_BAD) end_reading(link, link->fault);
-    if (link->ended) return false;
-    read_or_write(link);
-  }
-}
-
-void link_remove(Link *link, size_t offset, const Packet *packet) {
-  size_t size = packet_size(packet);
-  if (buf_size(&link->in) < offset + size) return; /* it has gone */
-  if (packet->blocks) share_release(link->share, packet->blocks);
-  if (offset == 0) {
-    buf_consume(&link->in, size);
-    return;
-  }
-  uint8_t *hole = buf_front(&link->in) + offset;
-  memmove(hole, hole + size, buf_size(&link->in) - offset - size);
-  link->in.end -= size;
-}
-
-void link_drain(Link *link, int timeout) {
-  link_rollback(link);
-  uint64_t deadline = uv_hrtime() + (uint64_t)timeout * 1000000;
-  while (link->fd >= 0 && link_queued(link) > 0 && uv_hrtime() < deadline) {
-    if (write_once(link)) return;
-    await(link, UV_WRITABLE, timeout);
-  }
+  link_end_reading(link, reason);
 }
 
 static void release(Link *link) {
