@@ -681,7 +681,7 @@ static void test_death_unread(void) {
   pair_upgrade(&pair);
   pair.main.link->limits.queue = pair.main.link->limits.high_water = 1 << 16;
   pair.main.link->limits.backlog = 1 << 12;
-  for (int i = 0; i < 10; i++) send_string(pair.main.link, PACKET_REPLY, 0, 'u', 30000);
+  for (int i = 0; i < 40; i++) send_string(pair.main.link, PACKET_REPLY, 0, 'u', 30000);
   for (int i = 0; i < 3; i++) {
     turn(&pair);
     CHECK(write(pair.out, packets, sizeof packets / 2) == sizeof packets / 2);
