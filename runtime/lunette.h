@@ -7,12 +7,11 @@
  * its pages, each a Lua state of its own in a renderer: a sandboxed process, or a thread. All state
  * is in the host. Several hosts may live in one process, on one thread or on several.
  *
- * A frame of an engine goes
+ * A frame of an engine goes:
  *
- *     lunette_pump(host, 2000);                      what came from the pages is dispatched, 2 ms
- * at most const LunetteEvent *event; while ((event = lunette_next_event(host))->type !=
- * LUNETTE_EVENT_NONE) handle(event); lunette_send(host, page, "tick", json, size);  what the pages
- * are to know
+ * - lunette_pump(host, 2000): what came from the pages is dispatched, for 2 ms at most;
+ * - lunette_next_event(host) until its type is LUNETTE_EVENT_NONE: what the program is to know;
+ * - lunette_send(host, page, "tick", json, size): what the pages are to know.
  *
  * Messages are lists of values: the arguments of ipcRenderer.send and invoke, or the results of a
  * handler. Here they are the text of a JSON array, such as ["jump", 3]. Functions ending in _lua
@@ -263,7 +262,7 @@ LUNETTE_API int lunette_run(LunetteHost *host);
 /* Opens a window with the page `file`, a Lua file of the app's. `options` are those of
  * BrowserWindow.new as the text of a JSON object, or NULL. Returns the page's number, which is the
  * id of its webContents, 1 or more; LUNETTE_EVENT_PAGE_LOADED or PAGE_FAILED follows. Or an error:
- * LUNETTE_FAILED for bad options, LUNETTE_ENDED is not one of them. */
+ * LUNETTE_FAILED for bad options. */
 LUNETTE_API int lunette_page_open(LunetteHost *host, const char *file, const char *options);
 
 /* Loads the page anew, in a new renderer: for a script that has changed, or one that crashed.
