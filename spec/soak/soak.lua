@@ -142,13 +142,8 @@ function Soak:start(trouble, seconds)
   return { process = process, mark = mark, dir = dir, name = trouble.name, signal = trouble.signal }
 end
 
--- A second of a machine that has a core for each process which wants one, else longer.
-local function patience()
-  return GONE_MS * math.max(1, uv.loadavg() / #uv.cpu_info()) // 1
-end
-
 function Soak:check_remains(run)
-  if not pcall(processes.gone_within, run.mark, patience()) then
+  if not pcall(processes.gone_within, run.mark, GONE_MS) then
     self:fault(run.name, ("%d processes are left"):format(#processes.marked(run.mark)))
   end
   local left = uv.fs_scandir_next(assert(uv.fs_scandir(run.dir .. "/tmp")))
