@@ -214,13 +214,23 @@ uint64_t thread_cpu_time(const Thread *thread) {
 
 void *thread_owner(const Thread *thread) { return thread->options.owner; }
 
-void thread_close(Thread *thread) {
+/* Waits for news, whatever signals the host gets meanwhile: a profiler's come each millisecond. */
+static void await_news(const Thread *thread) {
   struct pollfd news = {.fd = thread->fd, .events = POLLIN};
+  uint64_t now = uv_hrtime(), end = now + ATTEMPT * 1000000, count;
+  int ready = 0;
+  while (ready <= 0 && now < end) {
+    ready = poll(&news, 1, (int)((end - now) / 1000000) + 1);
+    now = uv_hrtime();
+  }
+  if (ready > 0 && read(thread->fd, &count, sizeof count) < 0) errno = 0; /* it was calm already */
+}
+
+void thread_close(Thread *thread) {
   thread->options.on_exit = NULL;
   for (int i = 0; i < ATTEMPTS_MAX && !has_news(thread, NEWS_ENDED); i++) {
-    uint64_t count;
     thread->options.stop(thread->options.body, thread->id);
-    if (poll(&news, 1, ATTEMPT) > 0 && read(thread->fd, &count, sizeof count) < 0) continue;
+    await_news(thread);
   }
   conclude(thread);
 }
