@@ -9,8 +9,11 @@
 #include "vm/loader.h"
 
 #include <lauxlib.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* ---- options ---- */
 
@@ -36,7 +39,7 @@ static void push_files(lua_State *L, const LunetteOptions *options) {
   lua_newtable(L);
   for (size_t i = 0; i < options->file_count; i++) {
     const LunetteFile *file = &options->files[i];
-    lua_pushlstring(L, file->data, file->size);
+    lua_pushlstring(L, file->size > 0 ? file->data : "", file->size);
     lua_setfield(L, -2, file->path);
   }
 }
@@ -57,14 +60,27 @@ static void push_options(lua_State *L, const LunetteHost *host, const LunetteOpt
   lua_setfield(L, -2, "files");
 }
 
+static bool are_files(const LunetteOptions *options) {
+  bool all = options->file_count == 0 || options->files;
+  for (size_t i = 0; all && i < options->file_count; i++) {
+    const LunetteFile *file = &options->files[i];
+    all = file->path && (file->data || file->size == 0);
+  }
+  return all;
+}
+
+/* One that can be handled, or 0. */
+static bool is_signal(int number) {
+  return number >= 0 && number < NSIG && number != SIGKILL && number != SIGSTOP;
+}
+
 /* Those fields of the caller's that there are; the rest is zero. */
 static bool read_options(const LunetteOptions *given, LunetteOptions *options) {
   *options = (LunetteOptions){0};
   if (!given || given->size < offsetof(LunetteOptions, files)) return false;
   memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
-  bool files = options->file_count == 0 || options->files;
-  for (size_t i = 0; files && i < options->file_count; i++) files = options->files[i].path != NULL;
-  return files && (options->argc == 0 || options->argv);
+  bool has_arguments = options->argc == 0 || (options->argc > 0 && options->argv);
+  return has_arguments && are_files(options) && is_signal(options->stop_signal);
 }
 
 /* ---- opening ---- */
@@ -159,9 +175,19 @@ static State *new_state(LunetteHost *host, const LunetteOptions *options) {
   return state_new_with(host->loop, allocate, &host->slab);
 }
 
+/* The first loop of a process for which libuv finds too few aborts it. */
+static bool has_descriptors(void) {
+  enum { NEEDED = 8 };
+  int fds[NEEDED], count = 0;
+  while (count < NEEDED && (fds[count] = eventfd(0, EFD_CLOEXEC)) >= 0) count++;
+  bool has = count == NEEDED;
+  while (count > 0) close(fds[--count]);
+  return has;
+}
+
 /* The parts of a host, which host_free frees, also when it did not come to all of them. */
 static bool make_parts(LunetteHost *host, const LunetteOptions *options) {
-  if (helper_find(options, &host->executable) != LUNETTE_OK) return false;
+  if (!has_descriptors() || helper_find(options, &host->executable) != LUNETTE_OK) return false;
   host->loop = loop_new();
   if (!host->loop || loop_start(host->loop) < 0) return false;
   host->state = new_state(host, options);
@@ -274,8 +300,15 @@ static void start_relaunches(char ***relaunch) {
   free(relaunch);
 }
 
+/* What finalisers print goes to the program's hook, which may call functions of lunette.h. */
+static void begin_closing(LunetteHost *host) {
+  host->depth++;
+  host->running = true;
+  if (host->loop) host->loop->stopped = true;
+}
+
 void host_free(LunetteHost *host) {
-  host->close_wanted = false;
+  begin_closing(host);
   if (host->posts.fd >= 0) posts_stop(&host->posts);
   state_free(host->state);
   loop_free(host->loop);

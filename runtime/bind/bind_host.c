@@ -27,6 +27,7 @@ static int l_event(lua_State *L) {
   LunetteHost *host = state_from(L)->data;
   LunetteEvent event = bind_check_event(L, 1);
   if (!events_add(&host->events, &event)) return luaL_error(L, "not enough memory");
+  if (host->events.count >= EVENTS_MOST) host->loop->sated = true;
   return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 enum {
   PACKETS_PER_ROUND = 8, /* of one link, before the next link has its round */
@@ -68,7 +69,7 @@ static void dispatch_slice(Loop *loop) {
     list_remove(&link->ready_node);
     link_dispatch(link, 1);
     if (loop->owed > 0) loop->owed--;
-    if (loop->stopped || (loop->owed == 0 && uv_hrtime() >= end)) return;
+    if (loop->stopped || loop->sated || (loop->owed == 0 && uv_hrtime() >= end)) return;
   }
 }
 
@@ -127,8 +128,16 @@ Loop *loop_new(void) {
   return loop;
 }
 
+/* Where there are too few descriptors for all, libuv leaves the first one open. */
+static int init(uv_loop_t *uv) {
+  int status = uv_loop_init(uv);
+  bool too_few = status == UV_EMFILE || status == UV_ENFILE;
+  if (too_few && uv_backend_fd(uv) >= 0) close(uv_backend_fd(uv));
+  return status;
+}
+
 int loop_start(Loop *loop) {
-  int status = uv_loop_init(&loop->uv);
+  int status = init(&loop->uv);
   if (status < 0) return status;
   loop->started = true;
   uv_prepare_init(&loop->uv, &loop->prepare);
@@ -202,10 +211,11 @@ bool loop_is_idle(Loop *loop) {
 void loop_pump(Loop *loop, uint64_t deadline) {
   loop->deadline = deadline;
   loop->owed = -1;
+  loop->sated = false;
   do {
     loop->unread = false;
     uv_run(&loop->uv, UV_RUN_NOWAIT);
-  } while (!loop->stopped && loop_timeout(loop) == 0 && uv_hrtime() < deadline);
+  } while (!loop->stopped && !loop->sated && loop_timeout(loop) == 0 && uv_hrtime() < deadline);
   loop->deadline = 0;
 }
 

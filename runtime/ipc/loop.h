@@ -24,6 +24,7 @@ typedef struct Loop {
   bool stopped;        /* loop_stop was called */
   uint64_t deadline;   /* of the pump that runs, in nanoseconds; 0 while none does */
   int owed;    /* packets that this pump dispatches whatever the time; -1 until it knows how many */
+  bool sated;  /* settable: this pump dispatches no more */
   bool unread; /* set by a link that has left something in its socket for the next turn */
   uv_prepare_t prepare;
   uv_check_t check;
