@@ -22,7 +22,8 @@
  * exception is lunette_post.
  *
  * CALLBACKS run inside lunette_pump, lunette_run and lunette_open, on their thread. They may call
- * any function of this header but those three and lunette_wait, which return LUNETTE_BUSY then.
+ * any function of this header but those three and lunette_wait, which return LUNETTE_BUSY then. The
+ * log's is called by any function, also by lunette_close, when the app has ended already.
  * None is needed: what they tell, lunette_next_event tells too. (A callback into LuaJIT from code
  * that it has compiled ends the program. Bindings by an FFI should poll.)
  *
@@ -262,7 +263,7 @@ LUNETTE_API int lunette_run(LunetteHost *host);
 /* Opens a window with the page `file`, a Lua file of the app's. `options` are those of
  * BrowserWindow.new as the text of a JSON object, or NULL. Returns the page's number, which is the
  * id of its webContents, 1 or more; LUNETTE_EVENT_PAGE_LOADED or PAGE_FAILED follows. Or an error:
- * LUNETTE_FAILED for bad options. */
+ * LUNETTE_FAILED for bad options, and when the app has ended. */
 LUNETTE_API int lunette_page_open(LunetteHost *host, const char *file, const char *options);
 
 /* Loads the page anew, in a new renderer: for a script that has changed, or one that crashed.
@@ -270,7 +271,7 @@ LUNETTE_API int lunette_page_open(LunetteHost *host, const char *file, const cha
 LUNETTE_API int lunette_page_reload(LunetteHost *host, int page);
 
 /* Ends the page's renderer, whatever it does; LUNETTE_EVENT_PAGE_GONE follows, and the page may be
- * reloaded. Returns LUNETTE_OK, or an error: LUNETTE_NO_PAGE. */
+ * reloaded. Returns LUNETTE_OK, or an error: LUNETTE_NO_PAGE, also when it has no renderer. */
 LUNETTE_API int lunette_page_stop(LunetteHost *host, int page);
 
 /* Closes the page's window. LUNETTE_EVENT_PAGE_CLOSED follows. Returns LUNETTE_OK, or an error:
@@ -324,7 +325,8 @@ LUNETTE_API int lunette_send(LunetteHost *host, int page, const char *channel, c
                              size_t size);
 
 /* Asks the page, where ipcRenderer.handle answers. Returns a number above 0, with which
- * LUNETTE_EVENT_REPLY comes, once, also when the page goes; or an error as of lunette_send. */
+ * LUNETTE_EVENT_REPLY comes, once, also when the page goes; or an error as of lunette_send,
+ * LUNETTE_FAILED when the app has ended. */
 LUNETTE_API int64_t lunette_invoke(LunetteHost *host, int page, const char *channel,
                                    const char *json, size_t size);
 
@@ -357,7 +359,8 @@ LUNETTE_API int lunette_handle_lua(LunetteHost *host, const char *channel,
                                    int (*function)(struct lua_State *), void *data);
 
 /* As lunette_send, with the `count` values on top of L, a thread of the main state; pops them.
- * Returns as lunette_send, LUNETTE_FAILED for what cannot be sent (they are popped then, too). */
+ * Returns as lunette_send, LUNETTE_FAILED for what cannot be sent and LUNETTE_ENDED (they are
+ * popped then, too), LUNETTE_INVALID for another host's state, or when there are fewer values. */
 LUNETTE_API int lunette_send_lua(LunetteHost *host, int page, const char *channel,
                                  struct lua_State *L, int count);
 

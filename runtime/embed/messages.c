@@ -6,16 +6,28 @@
 
 #include <string.h>
 
-/* A request, as a function of lunette.h: its result is the Lua function's, or an error. */
-static int64_t ask(LunetteHost *host, Request request) {
+/* A request, as a function of lunette.h: its result is the Lua function's, or an error; `ended`
+ * when the app has ended, or a hook closes the host meanwhile. */
+static int64_t ask_until(LunetteHost *host, Request request, int ended) {
   int status = host_enter(host);
   if (status != LUNETTE_OK) return status;
   if (host->loop->stopped) {
-    host_fail(host, LUNETTE_ENDED, "the app has ended");
-    return host_leave(host, LUNETTE_ENDED);
+    if (request.values) lua_pop(request.values, request.count);
+    return host_leave(host, host_fail(host, ended, "the app has ended"));
   }
   status = host_request(host, &request);
-  return host_leave(host, status == LUNETTE_OK ? request.result : status);
+  bool is_closed = host->close_wanted && host->depth == 1;
+  host_leave(host, LUNETTE_OK);
+  return is_closed ? ended : status == LUNETTE_OK ? request.result : status;
+}
+
+static int64_t ask(LunetteHost *host, Request request) {
+  return ask_until(host, request, LUNETTE_ENDED);
+}
+
+/* For results above zero that are numbers of something. */
+static int64_t ask_number(LunetteHost *host, Request request) {
+  return ask_until(host, request, LUNETTE_FAILED);
 }
 
 /* Why the Lua side gave an error that it did not raise. */
@@ -42,7 +54,7 @@ int lunette_page_open(LunetteHost *host, const char *file, const char *options) 
   if (!file) return missing(host, "the file");
   Request request = {
       .name = "page_open", .channel = file, .text = options, .size = size_of(options)};
-  return (int)ask(host, request);
+  return (int)ask_number(host, request);
 }
 
 static int ask_page(LunetteHost *host, const char *name, int page) {
@@ -133,7 +145,7 @@ int64_t lunette_invoke(LunetteHost *host, int page, const char *channel, const c
   if (!channel) return missing(host, "the channel");
   Request request = {
       .name = "invoke", .number = page, .channel = channel, .text = json, .size = size};
-  return explain(host, ask(host, request), page);
+  return explain(host, ask_number(host, request), page);
 }
 
 int lunette_post(LunetteHost *host, int page, const char *channel, const char *json, size_t size) {
@@ -160,9 +172,16 @@ int lunette_handle_lua(LunetteHost *host, const char *channel, int (*function)(l
   return (int)ask(host, request);
 }
 
+/* Whether L is a thread of the host's main state that has so many values; true on a wrong thread,
+ * which is told later. */
+static bool is_stack(const LunetteHost *host, lua_State *L, int count) {
+  if (!host_is_owned(host)) return true;
+  return L && count >= 0 && state_from(L) == host->state && count <= lua_gettop(L);
+}
+
 int lunette_send_lua(LunetteHost *host, int page, const char *channel, lua_State *L, int count) {
   if (!channel) return missing(host, "the channel");
-  if (!L || count < 0) return missing(host, "the Lua state, or a count,");
+  if (!is_stack(host, L, count)) return missing(host, "the Lua state, or a value,");
   Request request = {
       .name = "send_lua", .number = page, .channel = channel, .values = L, .count = count};
   return (int)explain(host, ask(host, request), page);

@@ -30,11 +30,12 @@ static Post *take(Posts *posts) {
 static void on_ready(uv_poll_t *watcher, int status, int events) {
   (void)status, (void)events;
   Posts *posts = watcher->data;
-  Post *post;
+  Post *post = NULL;
   for (int i = 0; i < POSTS_PER_TURN && (post = take(posts)); i++) {
     posts->on_post(posts->data, post);
     free(post);
   }
+  if (!post && !posts->holds) uv_unref((uv_handle_t *)&posts->watcher);
 }
 
 int posts_open(Posts *posts, uv_loop_t *loop, void (*on_post)(void *data, const Post *post),
@@ -42,6 +43,7 @@ int posts_open(Posts *posts, uv_loop_t *loop, void (*on_post)(void *data, const 
   list_init(&posts->queue);
   posts->on_post = on_post;
   posts->data = data;
+  posts->holds = true;
   posts->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (posts->fd < 0) return -errno;
   int error = uv_mutex_init(&posts->lock);
@@ -93,8 +95,16 @@ void posts_end(Posts *posts) {
   uv_mutex_unlock(&posts->lock);
 }
 
+static bool is_empty(Posts *posts) {
+  uv_mutex_lock(&posts->lock);
+  bool empty = list_empty(&posts->queue);
+  uv_mutex_unlock(&posts->lock);
+  return empty;
+}
+
 void posts_hold(Posts *posts, bool hold) {
-  if (hold) uv_ref((uv_handle_t *)&posts->watcher);
+  posts->holds = hold;
+  if (hold || !is_empty(posts)) uv_ref((uv_handle_t *)&posts->watcher);
   else uv_unref((uv_handle_t *)&posts->watcher);
 }
 

@@ -21,7 +21,8 @@ typedef struct Posts {
   List queue;    /* under the lock */
   bool is_ended; /* under the lock: nothing is taken any more */
   uv_poll_t watcher;
-  int fd; /* owned; an eventfd, readable while the queue may have something */
+  bool holds; /* keeps the loop alive also while the queue is empty */
+  int fd;     /* owned; an eventfd, readable while the queue may have something */
   void (*on_post)(void *data, const Post *post);
   void *data; /* borrowed */
 } Posts;
@@ -37,7 +38,7 @@ int posts_add(Posts *posts, int page, const char *channel, const char *json, siz
 /* Nothing more is taken. */
 void posts_end(Posts *posts);
 
-/* Whether it keeps the loop alive. */
+/* Whether it keeps the loop alive also once nothing waits. */
 void posts_hold(Posts *posts, bool hold);
 
 /* Nothing more is told. */

@@ -6,6 +6,7 @@
 local import = ...
 local BrowserWindow = import "main.browser_window"
 local Emitter = import "common.emitter"
+local arguments = import "common.arguments"
 local core_host = import "core.host"
 local events = import "common.event"
 local ipc_main = import "main.ipc_main"
@@ -15,7 +16,7 @@ local promises = import "common.promise"
 local web_contents = import "main.web_contents"
 
 local ipcMain = ipc_main.ipcMain
-local raise_event = core_host.event
+local check, raise_event = arguments.check, core_host.event
 local OK <const>, FULL <const>, NO_PAGE <const> = core_host.OK, core_host.FULL, core_host.NO_PAGE
 local INVALID <const>, FAILED <const> = core_host.INVALID, core_host.FAILED
 local MAIN <const>, ALL_PAGES <const> = core_host.MAIN, core_host.ALL_PAGES
@@ -223,8 +224,14 @@ end
 --- lunette_page_reload.
 M.page_reload = page_method "reload"
 
---- lunette_page_stop.
-M.page_stop = page_method "forcefullyCrashRenderer"
+local stop = page_method "forcefullyCrashRenderer"
+
+--- lunette_page_stop. Of a page without a renderer nothing would follow.
+function M.page_stop(page)
+  local contents = web_contents.webContents.fromId(page)
+  if contents and not contents:_has_renderer() then return NO_PAGE end
+  return stop(page)
+end
 
 --- lunette_page_close.
 M.page_close = page_method "close"
@@ -263,17 +270,21 @@ local host = {}
 ---@param channel string
 ---@return boolean
 function host.send(channel, ...)
+  check("host.send", 1, channel, "string")
+  local list = listeners[channel]
+  if not list then return false end
   local event = events.new { ports = {} }
-  for _, listener in ipairs(listeners[channel] or {}) do
+  for _, listener in ipairs(table.move(list, 1, #list, 1, {})) do -- one may add others
     listener(event, ...)
   end
-  return listeners[channel] ~= nil
+  return true
 end
 
 --- Asks the program that hosts the app; a promise for what the handler of lunette_handle answers.
 ---@param channel string
 ---@return Promise
 function host.invoke(channel, ...)
+  check("host.invoke", 1, channel, "string")
   local handler = handlers[channel]
   local args = table.pack(...)
   return promises.Promise.new(function(resolve)

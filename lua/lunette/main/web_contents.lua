@@ -511,6 +511,12 @@ function WebContents:forcefullyCrashRenderer()
   if self._host then self._host:crash() end
 end
 
+--- Whether it has a renderer, or is to have one.
+---@return boolean
+function WebContents:_has_renderer()
+  return self._host ~= nil or self._load ~= nil
+end
+
 -- The number of the renderer's process; 0 while there is none.
 function WebContents:_process_id()
   if self._state ~= "live" or not self._host then return 0 end
