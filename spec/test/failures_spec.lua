@@ -52,6 +52,11 @@ describe("lunette test reports as an error of the test that runs", function()
     end
   end)
 
+  it("a call of os.exit with no more of its traceback than is the spec's", function()
+    local printed = run("os.exit(1)").stdout
+    assert.matches("\n# stack traceback:\n# \tspec/b_spec.lua:5: in [^\n]+\n# \nby\n", printed)
+  end)
+
   it("a crash", function()
     check(run "require('lunette').process.kill(require('lunette').process.pid, 'SIGSEGV')",
       "the process of this file was ended by SIGSEGV (crashed)")
@@ -82,4 +87,95 @@ describe("lunette test reports as an error of the test that runs", function()
       assert.equal(1, result.status)
     end)
   end
+end)
+
+-- Where a process may end, and the element that this is an error of.
+local EXITS <const> = {
+  ["a file"] = { "os.exit(0)", "suite spec/b_spec.lua" },
+  ["a describe"] = { "describe('d', function() os.exit(0) end)", "d" },
+  ["setup"] = { "setup(function() os.exit(0) end)", "suite spec/b_spec.lua" },
+  ["before_each"] = { "before_each(function() os.exit(0) end)", "suite spec/b_spec.lua" },
+  ["finally"] = { "it('f', function() finally(function() os.exit(0) end) end)", "f" },
+  ["after_each"] = { "after_each(function() os.exit(0) end)", "suite spec/b_spec.lua" },
+  ["teardown"] = { "teardown(function() os.exit(0) end)", "suite spec/b_spec.lua" },
+  ["a coroutine"] = { "it('c', function() coroutine.wrap(os.exit)(0) end)", "c" },
+  ["a timer"] = { [[it('t', function()
+    local lunette = require "lunette"
+    lunette.setTimeout(os.exit, 1, 0)
+    lunette.sleep(10000)
+  end)]], "t" },
+}
+
+describe("lunette test survives a call of os.exit in", function()
+  for place, case in pairs(EXITS) do
+    it(place, function()
+      local result = suite.run({
+        ["spec/b_spec.lua"] = case[1] .. " it('t', function() end)",
+        ["spec/c_spec.lua"] = BYSTANDER,
+      }, { "-o", "TAP" })
+      local report = "not ok %d %- " .. case[2] .. "\n# spec/b_spec.lua @ %d\n"
+        .. "# Failure message: spec/b_spec.lua:%d: os.exit%(0%) was called; "
+      assert.matches(report, result.stdout)
+      assert.matches("by\nok %d %- runs all the same\n1..%d\n$", result.stdout)
+      assert.equal(1, result.status)
+    end)
+  end
+
+  for what, args in pairs {
+    ["a helper"] = { "--helper=helper.lua" },
+    ["the code of -e"] = { "-e", "os.exit(0)" },
+  } do
+    it(what .. ", which is an error of each file", function()
+      local files = { ["spec/b_spec.lua"] = BYSTANDER, ["spec/c_spec.lua"] = BYSTANDER }
+      files["helper.lua"] = "os.exit(0)"
+      local result = suite.run(files, { "-o", "TAP", table.unpack(args) })
+      local found = { result.stdout:match "not ok 1 %- suite (%g+)\n.*not ok 2 %- suite (%g+)\n" }
+      assert.same({ "spec/b_spec.lua", "spec/c_spec.lua" }, found)
+      assert.equal(1, result.status)
+    end)
+  end
+end)
+
+describe("lunette test --timeout", function()
+  for what, args in pairs {
+    ["a helper"] = { "--helper=helper.lua" },
+    ["the code of -e"] = { "-e", "while true do end" },
+  } do
+    it("limits " .. what, function()
+      local files = { ["spec/b_spec.lua"] = BYSTANDER, ["helper.lua"] = "while true do end" }
+      local result = suite.run(files, { "-o", "TAP", "--timeout=50", table.unpack(args) })
+      assert.matches("not ok 1 %- suite spec/b_spec.lua\n.*timeout of 50 ms exceeded", result.stdout)
+    end)
+  end
+end)
+
+describe("what specs do to their process is not the controller's:", function()
+  for what, code in pairs {
+    ["a closed standard output"] = "local uv = require 'luv' uv.fs_close(1) uv.fs_close(2)",
+    ["another working folder"] = "require('luv').chdir('/')",
+    ["a file that removes itself"] = "os.remove('spec/a_spec.lua')",
+    ["children that hold the standard output"] = "io.popen('sleep 1 &') os.execute('sleep 1 >&2 &')",
+    ["a changed library"] = "table.concat, string.rep, math.floor = nil, nil, nil",
+    ["no loaded modules"] = "for name in pairs(package.loaded) do package.loaded[name] = nil end",
+  } do
+    it(what, function()
+      local result = suite.run({
+        ["spec/a_spec.lua"] = ("it('a', function() %s end) it('b', function() end)"):format(code),
+        ["spec/c_spec.lua"] = BYSTANDER,
+      }, { "-o", "TAP" })
+      local report = "ok 1 - a\nok 2 - b\nby\nok 3 - runs all the same\n1..3\n"
+      assert.same({ report, "", 0 }, { result.stdout, result.stderr, result.status })
+    end)
+  end
+
+  it("bytes of any kind that they print, and many of them", function()
+    local result = suite.run({ ["spec/a_spec.lua"] = [[
+      it("a", function()
+        io.write("\0\255\27[31m\n")
+        for _ = 1, 4 do io.write(("x"):rep(1 << 20)) end
+      end)
+    ]] }, { "-o", "TAP" })
+    local wanted = "\0\255\27[31m\n" .. ("x"):rep(4 << 20) .. "ok 1 - a\n1..1\n"
+    assert.is_true(wanted == result.stdout)
+  end)
 end)

@@ -45,6 +45,7 @@ end
 -- By mark: what an entry tells of the worker itself.
 local MARKS <const> = {
   loaded = function(self, host, entry)
+    host:set_limit(0)
     host.loaded = entry
     notify(self)
   end,
@@ -152,7 +153,9 @@ function start_unit(self, slot, unit)
   self._running = self._running + 1
   host.unit = unit
   table.insert(self.hosts, host)
-  host:run(self._describe(unit, host, slot))
+  local told = self._describe(unit, host, slot)
+  host:run(told)
+  host:set_limit(told.timeout or 0) -- for what -e says, and for the helper
   if #self._units > 0 then self._spares[slot] = start_host(self, slot) end
 end
 

@@ -4,8 +4,13 @@ local busted_modules = import "test.busted_modules"
 
 local M = {}
 
--- LuaCov's runner, when it counts here.
-local runner
+-- LuaCov's runner, when it counts here, and the file that is its; either may be known first.
+local runner, stats_path
+
+local function direct()
+  if not runner or not stats_path then return end
+  runner.configuration.statsfile, runner.configuration.runreport = stats_path, false
+end
 
 --- Keeps the LuaCov that busted is about to start.
 function M.swap()
@@ -14,6 +19,7 @@ function M.swap()
     return function(...)
       local ok, err = start(...)
       if ok then runner = require "luacov.runner" end
+      direct()
       return ok, err
     end
   end)
@@ -22,8 +28,8 @@ end
 --- From now on LuaCov's counts are for that file.
 ---@param path string
 function M.enter(path)
-  if not runner then return end
-  runner.configuration.statsfile, runner.configuration.runreport = path, false
+  stats_path = path
+  direct()
 end
 
 --- Writes what was counted.

@@ -4,6 +4,7 @@ local import = ...
 local core_os = import "core.os"
 local loop = import "core.loop"
 
+local gethook, sethook = debug.gethook, debug.sethook
 local M = {}
 
 -- How many instructions go by between two looks at the clock.
@@ -55,7 +56,7 @@ local on_count
 function on_count()
   if core_os.hrtime() < due then return end
   is_past = true
-  debug.sethook(co, on_count, "", 1)
+  sethook(co, on_count, "", 1)
   error(message, 0)
 end
 
@@ -75,7 +76,7 @@ function M.start(ms)
   end)
   timer:ref(false)
   is_past = false
-  if not debug.gethook(co) then debug.sethook(co, on_count, "", INSTRUCTIONS) end
+  if not gethook(co) then sethook(co, on_count, "", INSTRUCTIONS) end
   on_limit(ms)
 end
 
@@ -84,7 +85,7 @@ function M.stop()
   if not timer then return end
   timer:close()
   timer = nil
-  if debug.gethook(co) == on_count then debug.sethook(co) end
+  if gethook(co) == on_count then sethook(co) end
   on_limit(nil)
 end
 

@@ -13,6 +13,7 @@ local report = import "common.report"
 local traces = import "test.worker.traces"
 
 local raw = coroutines.raw
+local gethook, sethook = debug.gethook, debug.sethook
 local M = {}
 
 local DEADLOCK <const> = "waiting for something that can no longer happen"
@@ -26,12 +27,11 @@ local in_body, errors = false, {}
 -- Promises of uv.run(), innermost last, which ends when the loop has nothing to wait for.
 local loop_ends = {}
 
-
 -- Whoever resumes a coroutine that yielded by itself cannot make the yield raise: a hook can.
 local function raise_in_yield(reason)
-  local hook, mask, count = debug.gethook(co)
-  debug.sethook(co, function()
-    debug.sethook(co, hook, mask, count)
+  local hook, mask, count = gethook(co)
+  sethook(co, function()
+    sethook(co, hook, mask, count)
     error(reason, 0)
   end, "", 1)
   raw.resume(co)

@@ -2,7 +2,8 @@
 --- the output handler and the files that the controller named in the place of those it would find.
 ---
 --- The runner begins in the process that workers are forked from: it has read all options there,
---- when it stops before the helper. So that is done once, and the helper runs in each worker.
+--- when it stops before the helper (or what -e says). So that is done once, and the helper runs in
+--- each worker.
 local import = ...
 local Emitter = import "common.emitter"
 local Relay = import "test.worker.relay"
@@ -15,6 +16,7 @@ local guard = import "test.worker.guard"
 local launch = import "test.worker.launch"
 local loop = import "core.loop"
 local process = import "common.process"
+local short_traceback = import "test.worker.short_traceback"
 local surroundings = import "test.worker.surroundings"
 local task = import "common.task"
 
@@ -89,7 +91,7 @@ local function execute(core)
 end
 
 -- What the options have besides specs to run, or wrong, the controller says. What only it is to do
--- is taken out.
+-- is taken out. What -e runs may end the process that it runs in: that must be a worker.
 local function parse_as_worker(real, ...)
   local cli = real(...)
   local parse = cli.parse
@@ -99,6 +101,7 @@ local function parse_as_worker(real, ...)
     if not runs or not core_os.stat(parsed.directory) then busted_modules.exit(1) end
     parsed["log-success"] = nil
     loaders = parsed.loaders
+    if parsed.e and #parsed.e > 0 then pause() end
     return parsed
   end
   return cli
@@ -154,7 +157,7 @@ end
 local function set_exit()
   os.exit = function(code)
     coverage.save()
-    relay:exiting(status_of(code), debug.traceback("", 2):sub(2))
+    relay:exiting(status_of(code), short_traceback.make("", 2):sub(2))
     Emitter.fire(process.emitter, "exit", status_of(code))
     raw_exit(code)
   end

@@ -3,6 +3,7 @@
 local import = ...
 local short_traceback = import "test.worker.short_traceback"
 
+local getinfo = debug.getinfo
 local M = {}
 
 -- Tracebacks of errors that were not raised where the test is told of them.
@@ -26,15 +27,21 @@ local function is_foreign(info, busted_folder)
     or info.short_src:find "luassert[/\\].*%.lua$" or folder_of(info) == busted_folder
 end
 
--- The first level from `level` on that is the spec's. Counted as for the caller.
+-- The first level from `level` on that is the spec's, counted as for the caller; nil when there is
+-- none.
 local function skip(level, busted_folder)
-  local info = debug.getinfo(level + 1, "S")
-  local first = level
+  local info = getinfo(level + 1, "S")
   while info and is_foreign(info, busted_folder) do
     level = level + 1
-    info = debug.getinfo(level + 1, "S")
+    info = getinfo(level + 1, "S")
   end
-  return info and level or first
+  return info and level
+end
+
+-- What came when the spec's functions had returned is told of the place of their element.
+local function place_at(element, info)
+  local trace = element.trace or { short_src = element.name, currentline = 0 }
+  info.short_src, info.currentline = trace.short_src, trace.currentline
 end
 
 local function restore(traceback, info)
@@ -48,13 +55,14 @@ end
 ---@param on_call fun() called first
 function M.install(core, on_call)
   local get_trace = core.getTrace
-  local busted_folder = folder_of(debug.getinfo(get_trace, "S"))
+  local busted_folder = folder_of(getinfo(get_trace, "S"))
   function core.getTrace(element, level, message)
     on_call()
     local traceback = debug.traceback
-    level = skip(level or 3, busted_folder)
+    local first = skip(level or 3, busted_folder)
     debug.traceback = short_traceback.make
-    local info = restore(traceback, get_trace(element, level + 1, message))
+    local info = restore(traceback, get_trace(element, (first or level or 3) + 1, message))
+    if not first then place_at(element, info) end
     local origin = type(message) == "table" and origins[message]
     if origin then info.traceback = "\n" .. origin end
     return info
