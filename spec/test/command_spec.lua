@@ -16,6 +16,7 @@ describe("lunette test ends with", function()
     ["2 for a folder that is not there"] = { 2, PASSES, { "-C", "nowhere" } },
     ["2 for no number of jobs"] = { 2, PASSES, { "--jobs=none" } },
     ["2 for a shard beyond the last"] = { 2, PASSES, { "--shard=3/2" } },
+    ["2 for no time that is slow"] = { 2, PASSES, { "--slow=-1" } },
     ["2 for an option without its value"] = { 2, PASSES, { "--timeout" } },
     ["2 for a bad key of .busted"] = { 2, { [".busted"] = "return {_all={jobs='x'}}" }, {} },
   } do
@@ -129,6 +130,29 @@ describe("lunette test --detect-open-handles", function()
     assert.equal("lunette test: spec/a_spec.lua left open: 1 timer\n", result.stderr)
     assert.equal("ok 1 - a\nok 2 - b\n1..2\n", result.stdout)
     assert.equal("", suite.run(files, { "-o", "TAP" }).stderr)
+  end)
+end)
+
+describe("lunette test --slow", function()
+  local files = { ["spec/a_spec.lua"] = [[
+    describe("d", function()
+      it("is quick", function() end)
+      it("takes its time", function() require "lunette".sleep(300) end)
+    end)
+  ]] }
+
+  it("names what takes longer, again and again, and not as a part of the report", function()
+    local result = suite.run(files, { "--slow=100", "-o", "TAP" })
+    local note = "lunette test: worker 0 has been at 'takes its time' for T s\n"
+    assert.matches("^" .. note .. note, result.stderr)
+    assert.same({ "ok 1 - d is quick\nok 2 - d takes its time\n1..2\n", 0 },
+      { result.stdout, result.status })
+  end)
+
+  it("says nothing of what is quicker, or when it is 0", function()
+    for _, value in ipairs { "20000", "0" } do
+      assert.equal("", suite.run(files, { "--slow", value }).stderr)
+    end
   end)
 end)
 

@@ -8,6 +8,8 @@ LUNETTE'S OPTIONS (also keys of a task in .busted, without the dashes):
                               (default: auto, one a processor)
   --timeout=MS                how long a test, a hook or the body of a
                               block may take (default: no limit)
+  --slow=MS                   say on standard error what takes longer
+                              (default: 30000; 0: never)
   --isolate=file|none         a worker for each file, or for each run of
                               neighbours (default: none with
                               --no-auto-insulate, else file)

@@ -5,9 +5,13 @@ local shard = import "test.shard"
 
 local M = {}
 
+-- So long in one place is worth a note.
+local SLOW_MS <const> = 30000
+
 ---@class TestSettings
 ---@field jobs integer
 ---@field timeout integer? milliseconds
+---@field slow integer milliseconds
 ---@field shard {index: integer, count: integer}?
 ---@field isolate "file"|"none"
 ---@field serial string[] patterns
@@ -45,6 +49,7 @@ end
 local VALUES <const> = {
   jobs = { to_jobs, "a number of at least 1, or auto" },
   timeout = { to_milliseconds, "a number of milliseconds" },
+  slow = { to_milliseconds, "a number of milliseconds" },
   isolate = { to_isolation, "file or none" },
   shard = { shard.parse, "I/N, with I from 1 to N" },
   ["shard-times"] = { to_path, "the name of a file" },
@@ -105,7 +110,7 @@ end
 ---@param options table
 ---@return TestSettings?, string?
 function M.complete(own, options)
-  local result = { capture = true, jobs = core_os.cpus(), serial = {} }
+  local result = { capture = true, jobs = core_os.cpus(), serial = {}, slow = SLOW_MS }
   result.isolate = options["auto-insulate"] and "file" or "none"
   for name, value in pairs(VALUES) do
     local text = given(own, options, name)

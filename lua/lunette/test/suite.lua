@@ -65,7 +65,7 @@ end
 local function start_workers(run, core, round, files)
   if run.playback then return run.playback:pool(round, files), function() end end
   local pool = start_pool(run, core, round, files)
-  return pool, watch.start(pool)
+  return pool, watch.start(pool, run.settings.slow)
 end
 
 -- All files, between the events of the suite.

@@ -6,11 +6,11 @@ local loop = import "core.loop"
 
 local M = {}
 
-local NOTICE_S <const>, PROGRESS_MS <const> = 30, 200
+local LOOK_MS <const>, PROGRESS_MS <const> = 1000, 200
 local CLEAR_LINE <const> = "\r\27[K"
 
 local function now()
-  return core_os.hrtime() / 1e9
+  return core_os.hrtime() / 1e6 // 1
 end
 
 --- A worker has told of something: remembers what it is at.
@@ -27,13 +27,23 @@ function M.note(host, entry)
   if is_start then host.at = host.names[entry.element] or host.at end
 end
 
-local function tell_slow(host)
+local function tell_slow(host, slow)
   if not host.since or host.ended or host.ending then return end
-  local seconds = math.floor(now() - host.since)
-  if seconds - host.noticed < NOTICE_S then return end
-  host.noticed = seconds
-  local text = "lunette test: worker %d has been at '%s' for %d s\n"
-  io.stderr:write(text:format(host.slot, tostring(host.at), seconds))
+  local ms = now() - host.since
+  if ms - host.noticed < slow then return end
+  host.noticed = ms
+  local text = "lunette test: worker %d has been at '%s' for %.1f s\n"
+  io.stderr:write(text:format(host.slot, tostring(host.at), ms / 1000))
+end
+
+-- Each worker that is at one thing for so long, and again for each such time.
+local function watch_slow(pool, slow)
+  if slow == 0 then return nil end
+  return loop.timer(math.min(slow, LOOK_MS), math.min(slow, LOOK_MS), function()
+    for _, host in ipairs(pool.hosts) do
+      tell_slow(host, slow)
+    end
+  end)
 end
 
 local function running(pool)
@@ -58,20 +68,22 @@ local function has_place_for_line()
   return core_os.is_terminal(2) and not core_os.is_terminal(1)
 end
 
---- Watches over a pool of workers until the result is called.
----@param pool Pool
----@return fun() stop
-function M.start(pool)
-  local notices = loop.timer(NOTICE_S * 1000, 1000, function()
-    for _, host in ipairs(pool.hosts) do
-      tell_slow(host)
-    end
-  end)
-  local line = has_place_for_line() and loop.timer(PROGRESS_MS, PROGRESS_MS, function()
+-- On a terminal: how far the run has come.
+local function watch_progress(pool)
+  if not has_place_for_line() then return nil end
+  return loop.timer(PROGRESS_MS, PROGRESS_MS, function()
     draw(pool)
   end)
+end
+
+--- Watches over a pool of workers until the result is called.
+---@param pool Pool
+---@param slow integer milliseconds that a worker may be at one thing before that is told; 0: never
+---@return fun() stop
+function M.start(pool, slow)
+  local notices, line = watch_slow(pool, slow), watch_progress(pool)
   return function()
-    notices:close()
+    if notices then notices:close() end
     if not line then return end
     line:close()
     io.stderr:write(CLEAR_LINE)
