@@ -77,7 +77,7 @@ describe("lunette test reports as an error of the test that runs", function()
     it("that memory is used up", function()
       local dir = app.folder {
         ["spec/a_spec.lua"] = "it('a', function() local t = {} while true do t[#t + 1] = "
-          .. "('x'):rep(1 << 20) .. #t end end) it('b', function() end)",
+          .. "('x'):rep(1 << 24) .. #t end end) it('b', function() end)",
         ["spec/b_spec.lua"] = BYSTANDER,
       }
       local line = ('ulimit -v 400000; exec "%s" test -o TAP'):format(app.executable)
@@ -144,7 +144,8 @@ describe("lunette test --timeout", function()
     it("limits " .. what, function()
       local files = { ["spec/b_spec.lua"] = BYSTANDER, ["helper.lua"] = "while true do end" }
       local result = suite.run(files, { "-o", "TAP", "--timeout=50", table.unpack(args) })
-      assert.matches("not ok 1 %- suite spec/b_spec.lua\n.*timeout of 50 ms exceeded", result.stdout)
+      local report = "not ok 1 %- suite spec/b_spec.lua\n.*timeout of 50 ms exceeded"
+      assert.matches(report, result.stdout)
     end)
   end
 end)
@@ -154,7 +155,7 @@ describe("what specs do to their process is not the controller's:", function()
     ["a closed standard output"] = "local uv = require 'luv' uv.fs_close(1) uv.fs_close(2)",
     ["another working folder"] = "require('luv').chdir('/')",
     ["a file that removes itself"] = "os.remove('spec/a_spec.lua')",
-    ["children that hold the standard output"] = "io.popen('sleep 1 &') os.execute('sleep 1 >&2 &')",
+    ["children that hold the output"] = "io.popen('sleep 1 &') os.execute('sleep 1 >&2 &')",
     ["a changed library"] = "table.concat, string.rep, math.floor = nil, nil, nil",
     ["no loaded modules"] = "for name in pairs(package.loaded) do package.loaded[name] = nil end",
   } do

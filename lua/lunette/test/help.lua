@@ -15,6 +15,8 @@ LUNETTE'S OPTIONS (also keys of a task in .busted, without the dashes):
                               --no-auto-insulate, else file)
   --serial=PATTERN            files that run when no other does; may be
                               given several times
+  --split=PATTERN             deal the tests of these files to all workers;
+                              may be given several times
   --no-capture                let specs print at once, to the terminal
   --detect-open-handles       name what files leave open
   --shard=I/N                 run the I-th of N parts of the files

@@ -9,9 +9,12 @@ local promises = import "common.promise"
 local Journal = {}
 Journal.__index = Journal
 
+---@param on_complete fun()?
 ---@return Journal
-function Journal.new()
-  return setmetatable({ is_complete = false, _entries = {}, _first = 1, _last = 0 }, Journal)
+function Journal.new(on_complete)
+  local self = { is_complete = false, _entries = {}, _first = 1, _last = 0 }
+  self._on_complete = on_complete
+  return setmetatable(self, Journal)
 end
 
 local function wake(self)
@@ -29,8 +32,10 @@ end
 
 --- Nothing more comes.
 function Journal:complete()
+  if self.is_complete then return end
   self.is_complete = true
   wake(self)
+  if self._on_complete then self._on_complete() end
 end
 
 --- Calls fn(entry) for those that were not taken yet.

@@ -57,16 +57,17 @@ end
 --- Publishes them. `open` has what was begun, outermost first: {element, parent, kind}.
 ---@param core table
 ---@param open table[]
+---@param kept integer how many of these go on
 ---@param file table the element of the file, should it not even have begun
 ---@param text string
 ---@param publish fun(descriptor, channel, element, ...)
-function M.publish(core, open, file, text, publish)
+function M.publish(core, open, kept, file, text, publish)
   local last = open[#open] or { element = file, kind = "file" }
   local element = last.element
   local trace = make_trace(element, text)
   local message = ("%s:%d: %s"):format(trace.short_src, trace.currentline, text)
   publish(element.descriptor, { "error", element.descriptor }, element, last.parent, message, trace)
-  for index = #open, 1, -1 do
+  for index = #open, kept + 1, -1 do
     end_element(core, open[index], publish)
   end
 end

@@ -52,16 +52,22 @@ function M.order(core, round)
   return table.move(files, 1, #files, 1, {})
 end
 
--- Units of one file each, the longest first.
+-- What to expect of a file, or of a part of one.
+local function expected_of(entry, expected)
+  return expected[entry.name] / (entry.part and entry.part.count or 1)
+end
+
+-- Units of one entry each, the longest first; equals stay in order.
 local function one_by_one(entries, expected)
-  local units = {}
+  local units, position_of = {}, {}
   for position, entry in ipairs(entries) do
     units[position] = { entry }
+    position_of[entry] = position
   end
   table.sort(units, function(a, b)
-    local first, second = expected[a[1].name], expected[b[1].name]
+    local first, second = expected_of(a[1], expected), expected_of(b[1], expected)
     if first ~= second then return first > second end
-    return a[1].index < b[1].index
+    return position_of[a[1]] < position_of[b[1]]
   end)
   return units
 end
@@ -93,23 +99,45 @@ local function matches_any(name, patterns)
   return false
 end
 
+-- An entry for each part of the file: one for each worker.
+local function insert_parts(list, index, name, count)
+  for part = 1, count do
+    table.insert(list, { index = index, name = name, part = { index = part, count = count } })
+  end
+end
+
+-- The files by how they run: side by side, in parts, alone; and their names.
+local function sort_out(files, settings)
+  local entries, parts, alone, names = {}, {}, {}, {}
+  for index, file in ipairs(files) do
+    local is_alone = matches_any(file.name, settings.serial)
+    if not is_alone and settings.jobs > 1 and matches_any(file.name, settings.split) then
+      insert_parts(parts, index, file.name, settings.jobs)
+    else
+      table.insert(is_alone and alone or entries, { index = index, name = file.name })
+    end
+    names[index] = file.name
+  end
+  return entries, parts, alone, names
+end
+
+local function append(list, more)
+  return table.move(more, 1, #more, #list + 1, list)
+end
+
 --- The files in units, each for one worker: those to run side by side, and those to run alone.
 ---@param files table[] elements, in their order
 ---@param settings TestSettings
 ---@param known Times
 ---@return table[], table[]
 function M.units(files, settings, known)
-  local names, entries, alone = {}, {}, {}
-  for index, file in ipairs(files) do
-    local list = matches_any(file.name, settings.serial) and alone or entries
-    table.insert(list, { index = index, name = file.name })
-    names[index] = file.name
-  end
+  local entries, parts, alone, names = sort_out(files, settings)
   local expected = times.expect(names, known)
   if settings.isolate == "none" then
-    return runs(entries, expected, settings.jobs), runs(alone, expected, 1)
+    local units = append(one_by_one(parts, expected), runs(entries, expected, settings.jobs))
+    return units, runs(alone, expected, 1)
   end
-  return one_by_one(entries, expected), one_by_one(alone, expected)
+  return one_by_one(append(parts, entries), expected), one_by_one(alone, expected)
 end
 
 return M

@@ -4,10 +4,11 @@ local import = ...
 local Host = import "test.host"
 local Journal = import "test.journal"
 local promises = import "common.promise"
+local split = import "test.split"
 local watch = import "test.watch"
 
 ---@class PoolOptions
----@field units table[] lists of {index, name}, in the order in which to begin them
+---@field units table[] lists of {index, name, part}, in the order in which to begin them
 ---@field alone table[] such lists, each of which runs when nothing else does
 ---@field slots integer how many run at a time
 ---@field describe fun(unit, host: Host, slot: integer): table what a worker is told
@@ -42,6 +43,10 @@ local function notify(self)
   end
 end
 
+local function append(_, host, entry)
+  host.current:append(entry)
+end
+
 -- By mark: what an entry tells of the worker itself.
 local MARKS <const> = {
   loaded = function(self, host, entry)
@@ -50,9 +55,9 @@ local MARKS <const> = {
     notify(self)
   end,
   begin = function(self, host, entry)
-    host.current = self.journals[entry.file]
-    host.current.host = host
     host.begun = host.begun + 1
+    host.current = self._journal_of[host.unit[host.begun]]
+    host.current.host = host
     host.current:append(entry)
   end,
   done = function(_, host, entry)
@@ -60,6 +65,8 @@ local MARKS <const> = {
     host.current:complete()
     host.current = nil
   end,
+  test = append,
+  tested = append,
   ["gave-up"] = function(self, host, entry)
     host.gave_up = entry
     self.failed_host = self.failed_host or host
@@ -70,7 +77,7 @@ local MARKS <const> = {
 -- What comes of the files that a worker will not run any more.
 local function complete_rest(self, host)
   for index = host.begun + 1, #host.unit do
-    self.journals[host.unit[index].index]:complete()
+    self._journal_of[host.unit[index]]:complete()
   end
 end
 
@@ -105,7 +112,7 @@ local function on_death(self, host)
   local journal = host.current
   if not journal then
     host.begun = host.begun + 1
-    journal = host.unit[host.begun] and self.journals[host.unit[host.begun].index]
+    journal = host.unit[host.begun] and self._journal_of[host.unit[host.begun]]
   end
   if journal then
     journal.host = host
@@ -120,7 +127,7 @@ end
 local function complete_all(self, units)
   for _, unit in ipairs(units) do
     for _, file in ipairs(unit) do
-      self.journals[file.index]:complete()
+      self._journal_of[file]:complete()
     end
   end
 end
@@ -159,10 +166,20 @@ function start_unit(self, slot, unit)
   if #self._units > 0 then self._spares[slot] = start_host(self, slot) end
 end
 
+-- A file's own journal, or that of a part of it.
+local function make_journal(self, parts, file)
+  local journal = self.journals[file.index] or Journal.new()
+  self.journals[file.index] = journal
+  if not file.part then return journal end
+  parts[file.index] = parts[file.index] or split.journals(file.name, journal, file.part.count)
+  return parts[file.index][file.part.index]
+end
+
 local function make_journals(self, units)
+  local parts = {}
   for _, unit in ipairs(units) do
     for _, file in ipairs(unit) do
-      self.journals[file.index] = Journal.new()
+      self._journal_of[file] = make_journal(self, parts, file)
     end
   end
 end
@@ -175,6 +192,7 @@ function Pool.start(options)
     journals = {},
     hosts = {},
     is_stopped = false,
+    _journal_of = {},
     _units = options.units,
     _alone = options.alone,
     _running = 0,

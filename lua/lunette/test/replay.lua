@@ -123,11 +123,17 @@ end
 --- Ends what a worker that has died left open, with an error that says how it died.
 ---@param file table the element of the file that it ran
 ---@param text string
-function Replay:bury(file, text)
-  obituary.publish(self._core, self._open, file, text, function(...)
+---@param is_inside boolean? whether no more than a test ends: others go on with the file
+function Replay:bury(file, text, is_inside)
+  local open, rest = self._open, {}
+  if is_inside then
+    local is_test = #open > 0 and open[#open].kind == "test"
+    rest = table.move(open, 1, #open - (is_test and 1 or 0), 1, {})
+  end
+  obituary.publish(self._core, open, #rest, file, text, function(...)
     publish(self, ...)
   end)
-  self._open = {}
+  self._open = rest
 end
 
 --- Forgets the elements of a worker that tells nothing more.

@@ -77,7 +77,7 @@ local function bury(self, host, file, entry)
   entry.text = entry.text or obituary.describe(host)
   entry.file = file.name
   Replay.print(take(self, host, "death", entry))
-  self._replay:bury(file, entry.text)
+  self._replay:bury(file, entry.text, entry.inside)
 end
 
 -- What a file has left open, on standard error.

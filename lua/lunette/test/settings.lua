@@ -15,6 +15,7 @@ local SLOW_MS <const> = 30000
 ---@field shard {index: integer, count: integer}?
 ---@field isolate "file"|"none"
 ---@field serial string[] patterns
+---@field split string[] patterns
 ---@field capture boolean
 
 local function to_jobs(value)
@@ -55,6 +56,7 @@ local VALUES <const> = {
   ["shard-times"] = { to_path, "the name of a file" },
   record = { to_path, "the name of a file" },
   serial = { to_patterns, "a Lua pattern", true },
+  split = { to_patterns, "a Lua pattern", true },
 }
 
 -- Switches, by what is said: the setting and its value.
@@ -110,7 +112,8 @@ end
 ---@param options table
 ---@return TestSettings?, string?
 function M.complete(own, options)
-  local result = { capture = true, jobs = core_os.cpus(), serial = {}, slow = SLOW_MS }
+  local result = { capture = true, jobs = core_os.cpus(), slow = SLOW_MS }
+  result.serial, result.split = {}, {}
   result.isolate = options["auto-insulate"] and "file" or "none"
   for name, value in pairs(VALUES) do
     local text = given(own, options, name)
@@ -123,6 +126,7 @@ function M.complete(own, options)
     local value = given(own, options, switch[1])
     if value ~= nil then result[switch[1]] = value end
   end
+  if not options["keep-going"] then result.split = {} end -- which tests come first matters
   return result
 end
 

@@ -4,7 +4,8 @@
 --- An entry that crosses has: out, err (bytes printed so far), and one of
 ---   channel, element, parent, ...  an event, to be published there
 ---   mark      how far the run has come: "loaded" (the helper), "begin" and "done" (a file),
----             "torn-down", "suite-ended", "ended"; or "gave-up"
+---             "torn-down", "suite-ended", "ended"; or "gave-up". With --split also "test",
+---             with its number, its name and whether it is run here, and then "tested"
 ---   limit     milliseconds that what runs may take
 ---   exiting   what os.exit was called with, and where
 --- Elements cross by number; `new` defines those that the entry is the first to mention.
@@ -65,6 +66,19 @@ end
 ---@param handles table<string, integer>? what it left open, by type
 function Relay:done(handles)
   send(self, { mark = "done", handles = handles })
+end
+
+--- A test of a file that is run in part begins, or is left out.
+---@param number integer
+---@param name string
+---@param is_ours boolean
+function Relay:test(number, name, is_ours)
+  send(self, { mark = "test", number = number, name = name, is_ours = is_ours })
+end
+
+--- It has run, with its hooks.
+function Relay:tested()
+  send(self, { mark = "tested" })
 end
 
 --- The runner would have ended the process before the first file.

@@ -15,6 +15,7 @@ local deadline = import "test.worker.deadline"
 local guard = import "test.worker.guard"
 local launch = import "test.worker.launch"
 local loop = import "core.loop"
+local part = import "test.worker.part"
 local process = import "common.process"
 local short_traceback = import "test.worker.short_traceback"
 local surroundings = import "test.worker.surroundings"
@@ -66,6 +67,7 @@ end
 local function run_files(core)
   for _, file in ipairs(options.files) do
     if core.skipAll then return end
+    part.begin(file.part)
     relay:begin(file.index)
     run_file(core, file.name)
     relay:done(options.detect_open_handles and loop.held_by() or nil)
@@ -111,6 +113,7 @@ local function swap_loaders()
   swap("busted.modules.output_handler_loader", function()
     return function(core, _, handler_options)
       guard.install(core)
+      part.install(core, relay)
       relay:listen(core, handler_options.language)
     end
   end)
@@ -191,8 +194,8 @@ function M.prepare(arguments)
   assert(raw.resume(co))
 end
 
---- Runs the files. `wanted`: files ({index, name}...), run, runs, seed, timeout, coverage (a path),
---- detect_open_handles, and what surroundings.lua reads.
+--- Runs the files. `wanted`: files ({index, name, part}...), run, runs, seed, timeout, coverage (a
+--- path), detect_open_handles, and what surroundings.lua reads.
 ---@param peer Peer
 ---@param wanted table
 function M.run(peer, wanted)
