@@ -40,7 +40,7 @@ C_TESTS := $(patsubst spec/c/%.c,$(OUT)/spec/c/%,\
              $(filter-out $(if $(LTO),spec/c/test_alloc.c),$(wildcard spec/c/test_*.c)))
 FUZZ    := $(patsubst %,$(OUT)/spec/fuzz/%,packet clone json link)
 OBJECTS := $(SOURCES:%.c=$(OUT)/%.o)
-FLOOR   := $(patsubst %.c,$(OUT)/%.o,bench/c/floor.c bench/c/bench.c runtime/base/buf.c \
+FLOOR   := $(patsubst %.c,$(OUT)/%.o,bench/c/floor.c bench/c/bench.c runtime/base/buf.c runtime/base/store.c \
              $(wildcard runtime/vm/clone*.c))
 BENCHES := $(OUT)/bench/engine $(OUT)/bench/bare $(OUT)/bench/threads $(OUT)/bench/floor \
            $(OUT)/bench/floor-static

@@ -2,6 +2,8 @@
  * A growing byte buffer that is written at its end and read from its front. */
 #pragma once
 
+#include "base/store.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,6 +14,7 @@ typedef struct Buf {
   size_t start;  /* bytes at the front that were read already */
   size_t end;    /* one past the last byte written */
   size_t capacity;
+  Store *store; /* borrowed: whence more than BUF_KEEP comes, and where it goes; or NULL */
 } Buf;
 
 /* The first unread byte. NULL only while nothing was ever written. */
@@ -31,10 +34,11 @@ bool buf_reserve(Buf *buf, size_t extra);
 bool buf_append(Buf *buf, const void *bytes, size_t size);
 
 /* Marks the first `size` unread bytes as read. An emptied buffer gives back what it grew beyond
- * BUF_KEEP bytes for one large message, so that this message does not tax the later ones. */
+ * BUF_KEEP bytes for one large message, to its store or to malloc, so that this message does not
+ * tax the later ones. */
 void buf_consume(Buf *buf, size_t size);
 
-/* Frees the bytes; the buffer is empty and usable again. */
+/* Frees the bytes; the buffer is empty and usable again, with the same store. */
 void buf_clear(Buf *buf);
 
 enum { BUF_KEEP = 1 << 18 };

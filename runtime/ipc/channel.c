@@ -38,6 +38,7 @@ struct ChannelEnd {
 struct Channel {
   pthread_mutex_t lock;
   ChannelEnd ends[2];
+  Store store;    /* of the ends' buffers, and of those that they are exchanged for */
   int references; /* ends that are not closed, and calls of channel_hold */
 };
 
@@ -45,6 +46,7 @@ static void init_end(Channel *channel, int which) {
   ChannelEnd *end = &channel->ends[which];
   end->channel = channel;
   end->other = &channel->ends[!which];
+  end->bytes.store = &channel->store;
   end->fd = -1;
   sem_init(&end->woken, 0, 0);
 }
@@ -53,6 +55,7 @@ bool channel_new(ChannelEnd **first, ChannelEnd **second) {
   Channel *channel = calloc(1, sizeof *channel);
   if (!channel) return false;
   pthread_mutex_init(&channel->lock, NULL);
+  store_init(&channel->store);
   init_end(channel, 0);
   init_end(channel, 1);
   channel->references = 2;
@@ -192,6 +195,8 @@ ssize_t channel_write(ChannelEnd *end, Buf *from) {
   return result;
 }
 
+Store *channel_store(ChannelEnd *end) { return &end->channel->store; }
+
 static struct timespec time_in(int milliseconds) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -239,6 +244,7 @@ static void release(Channel *channel) {
     if (channel->ends[i].fd >= 0) close(channel->ends[i].fd);
     sem_destroy(&channel->ends[i].woken);
   }
+  store_clear(&channel->store);
   pthread_mutex_destroy(&channel->lock);
   free(channel);
 }

@@ -44,6 +44,10 @@ ssize_t channel_read(ChannelEnd *end, Buf *into);
  * ENOMEM. */
 ssize_t channel_write(ChannelEnd *end, Buf *from);
 
+/* For the buffers of both ends: where what grew for a large message waits for the next one. The
+ * channel's. */
+Store *channel_store(ChannelEnd *end);
+
 /* Blocks until one of `wanted` is there, for `timeout` milliseconds at most unless that is
  * negative. */
 void channel_wait(ChannelEnd *end, int wanted, int timeout);

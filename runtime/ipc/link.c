@@ -214,6 +214,7 @@ Link *link_new(Loop *loop, int from, const LinkEvents *events) {
       (LinkLimits){.message = 1 << 28, .high_water = 1 << 23, .backlog = 1 << 18, .queue = 1 << 28};
   list_init(&link->ready_node);
   list_init(&link->dirty_node);
+  list_init(&link->grown_node);
   return link;
 }
 
@@ -270,6 +271,7 @@ int link_join(Link *link, ChannelEnd *end) {
     return status;
   }
   link->channel = end;
+  link->in.store = link->out.store = channel_store(end);
   link->upgrade.step = UPGRADE_OVER; /* there is nothing better */
   begin(link, fd);
   return 0;
@@ -405,7 +407,18 @@ static ssize_t send_some(Link *link) {
   return sent;
 }
 
+/* A large message over a channel: the memory that it took serves the next one, in either
+ * direction, until there was none for a while. Main looks after that: a page's thread may sleep. */
+static void keep_grown(Link *link) {
+  if (!link->channel || link->closed || link->from != FROM_PEER) return;
+  store_open(channel_store(link->channel));
+  loop_tend(link->loop, &link->grown_node);
+}
+
+bool link_tend(Link *link) { return store_tend(channel_store(link->channel)); }
+
 bool link_write_once(Link *link) {
+  if (link->out.capacity > BUF_KEEP) keep_grown(link);
   ssize_t sent = link->channel ? channel_write(link->channel, &link->out) : send_some(link);
   if (sent >= 0) {
     if (!link->channel) buf_consume(&link->out, (size_t)sent);
@@ -446,6 +459,7 @@ void link_flush(Link *link) {
 }
 
 void link_finish_packet(Link *link) {
+  if (link->in.capacity > BUF_KEEP) keep_grown(link);
   buf_consume(&link->in, link->current);
   link->current = 0;
   if (!link->current_blocks) return;
@@ -534,6 +548,7 @@ void link_close(Link *link) {
   link->closed = true;
   list_remove(&link->ready_node);
   list_remove(&link->dirty_node);
+  list_remove(&link->grown_node);
   if (link->loop->link == link) link->loop->link = NULL;
   upgrade_clear(&link->upgrade);
   share_close(link->share);
@@ -543,5 +558,6 @@ void link_close(Link *link) {
     return;
   }
   link->loop->open_links--;
+  link->in.store = link->out.store = NULL; /* it is the channel's */
   close_watches(link);
 }

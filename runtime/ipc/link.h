@@ -50,7 +50,7 @@ struct Link {
   const LinkEvents *events; /* borrowed, constant */
   void *data;               /* the owner's */
   LinkLimits limits;
-  List ready_node, dirty_node; /* on the lists of `loop` */
+  List ready_node, dirty_node, grown_node; /* on the lists of `loop` */
   Buf in, out;
   uint64_t written; /* bytes, in all */
   size_t early;     /* waiting bytes beyond which a write does not wait for the turn's end */
@@ -138,6 +138,10 @@ void link_wait(Link *link, uint64_t spin);
 
 /* Dispatches up to `count` packets, then sees to it that the rest has its turn. For loop.c. */
 void link_dispatch(Link *link, int count);
+
+/* Whether the memory that grew for large messages, and waits for the next one, was used lately. If
+ * not, it is freed. For loop.c. */
+bool link_tend(Link *link);
 
 /* The packet given to on_packet was read: its bytes may go. Harmless when there is none. */
 void link_finish_packet(Link *link);

@@ -16,6 +16,7 @@ enum {
   SETTLE_LIMIT = 1000 * 1000 * 1000,
   DEFAULT_BUDGET = 1000 * 1000, /* 1 ms: what a flood may cost timers and descriptors */
   SHARED_BUDGET = 50 * 1000,    /* 0.05 ms: what it may cost other links */
+  TEND_EVERY = 250,             /* milliseconds */
   PUMP_SLICE = 250 * 1000,      /* 0.25 ms: of a pump, before it polls again */
 };
 
@@ -119,11 +120,27 @@ void loop_add_ready(Loop *loop, List *node) {
   if (!loop->closing) uv_idle_start(&loop->idle, on_idle);
 }
 
+static void on_tender(uv_timer_t *timer) {
+  Loop *loop = timer->data;
+  for (List *node = loop->grown.next, *next; node != &loop->grown; node = next) {
+    next = node->next;
+    if (!link_tend(LIST_ENTRY(node, Link, grown_node))) list_remove(node);
+  }
+  if (list_empty(&loop->grown)) uv_timer_stop(timer);
+}
+
+void loop_tend(Loop *loop, List *node) {
+  if (!list_empty(node) || loop->closing) return;
+  list_append(&loop->grown, node);
+  uv_timer_start(&loop->tender, on_tender, TEND_EVERY, TEND_EVERY);
+}
+
 Loop *loop_new(void) {
   Loop *loop = calloc(1, sizeof *loop);
   if (!loop) return NULL;
   list_init(&loop->ready);
   list_init(&loop->dirty);
+  list_init(&loop->grown);
   loop->budget = DEFAULT_BUDGET;
   return loop;
 }
@@ -143,6 +160,9 @@ int loop_start(Loop *loop) {
   uv_prepare_init(&loop->uv, &loop->prepare);
   uv_check_init(&loop->uv, &loop->check);
   uv_idle_init(&loop->uv, &loop->idle);
+  uv_timer_init(&loop->uv, &loop->tender);
+  uv_unref((uv_handle_t *)&loop->tender);
+  loop->tender.data = loop;
   loop->prepare.data = loop->check.data = loop;
   uv_prepare_start(&loop->prepare, on_prepare);
   uv_check_start(&loop->check, on_check);

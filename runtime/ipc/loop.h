@@ -13,6 +13,7 @@
 typedef struct Loop {
   uv_loop_t uv;
   List ready;      /* links with packets, or an end, to dispatch: in the order of their next turn */
+  List grown;      /* links whose store is to be tended */
   List dirty;      /* links with bytes that no write has been tried for */
   int open_links;  /* counted by link.c */
   uint64_t budget; /* nanoseconds of dispatching in one turn, at most; settable at any time */
@@ -28,8 +29,9 @@ typedef struct Loop {
   bool unread; /* set by a link that has left something in its socket for the next turn */
   uv_prepare_t prepare;
   uv_check_t check;
-  uv_idle_t idle; /* active while something waits for the next turn: poll does not sleep on it */
-  int hurries;    /* calls of loop_hurry that wait for their loop_calm */
+  uv_timer_t tender; /* runs while there are such */
+  uv_idle_t idle;    /* active while something waits for the next turn: poll does not sleep on it */
+  int hurries;       /* calls of loop_hurry that wait for their loop_calm */
   bool started;
   bool closing; /* nothing is dispatched any more */
 } Loop;
@@ -76,6 +78,10 @@ void loop_calm(Loop *loop);
 /* Puts a link's `ready_node` at the end of `ready`: it has its turn after the next poll. For
  * link.c. */
 void loop_add_ready(Loop *loop, List *node);
+
+/* Has link_tend called for the link of `grown_node` now and then, until that says false. For
+ * link.c. */
+void loop_tend(Loop *loop, List *node);
 
 /* Runs the close callbacks of the handles that are being closed, when nothing is dispatched any
  * more. Harmless before loop_start. */
