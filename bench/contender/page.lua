@@ -8,7 +8,7 @@ local LOGIN = { email = "a@b.c", password = "secret", n = 42 }
 local argv = lunette.process.argv
 local mode, scale = argv[#argv], tonumber(argv[#argv - 1])
 local OPEN <const>, MESSAGES <const> = 1000, stats.scaled(200000, scale)
-local CALLS <const>, ECHOES <const>, WARM_UP <const> = 20000, 60, 2000
+local CALLS <const>, ECHOES <const>, WARM_UP <const> = 20000, 200, 2000
 
 local function now_us()
   return lunette.process.hrtime() / 1e3
