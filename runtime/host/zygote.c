@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "base/list.h"
 
 /* What main is told. */
@@ -50,46 +51,21 @@ struct Zygote {
   List requests;   /* oldest first */
 };
 
-/* Room for one descriptor beside a message. */
-typedef union Control {
-  struct cmsghdr header;
-  char bytes[CMSG_SPACE(sizeof(int))];
-} Control;
-
 static int send_request(int fd, int link_fd) {
-  char byte = 'r';
-  Control control = {0};
-  struct iovec data = {.iov_base = &byte, .iov_len = 1};
-  struct msghdr message = {.msg_iov = &data,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = sizeof control.bytes};
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof link_fd);
-  memcpy(CMSG_DATA(header), &link_fd, sizeof link_fd);
-  return sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -errno;
+  ssize_t sent = fds_send(fd, "r", 1, &link_fd, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent == 1 ? 0 : -errno;
 }
 
 /* The descriptor of the next request; -1 at the end of the stream. */
 static int receive_request(int fd) {
   char byte;
-  Control control = {0};
-  struct iovec data = {.iov_base = &byte, .iov_len = 1};
-  struct msghdr message = {.msg_iov = &data,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = sizeof control.bytes};
+  int link_fd, count;
   ssize_t got;
   do {
-    got = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    count = 1;
+    got = fds_receive(fd, &byte, sizeof byte, &link_fd, &count, 0);
   } while (got < 0 && errno == EINTR);
-  struct cmsghdr *header = got == 1 ? CMSG_FIRSTHDR(&message) : NULL;
-  if (!header || header->cmsg_type != SCM_RIGHTS) return -1;
-  int link_fd;
-  memcpy(&link_fd, CMSG_DATA(header), sizeof link_fd);
-  return link_fd;
+  return count == 1 ? link_fd : -1;
 }
 
 /* No library's fork: its child would be the zygote's. The zygote has one thread, so there is no

@@ -2,6 +2,7 @@
  * How a link that is used comes to pipes and shared memory: see upgrade.h. */
 #include "ipc/upgrade.h"
 
+#include "base/fds.h"
 #include "ipc/link.h"
 
 #include <errno.h>
@@ -16,12 +17,6 @@ enum { PIPE_SIZE = 1 << 18 };
 
 /* The descriptors that are passed, in order. */
 enum { PASS_MEMORY, PASS_IN, PASS_OUT };
-
-/* Room for the descriptors beside a message. */
-typedef union Control {
-  struct cmsghdr header;
-  char bytes[CMSG_SPACE(sizeof(int[UPGRADE_FDS]))];
-} Control;
 
 static void close_fd(int *fd) {
   if (*fd >= 0) close(*fd);
@@ -188,18 +183,7 @@ static bool is_passing_error(int error) {
 /* Sends the first bytes beside the descriptors, which are the peer's then. */
 static ssize_t send_passing(Link *link, const void *bytes, size_t size, int flags) {
   Upgrade *upgrade = &link->upgrade;
-  Control control = {0};
-  struct iovec data = {.iov_base = (void *)bytes, .iov_len = size};
-  struct msghdr message = {.msg_iov = &data,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = sizeof control.bytes};
-  struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof upgrade->passing);
-  memcpy(CMSG_DATA(header), upgrade->passing, sizeof upgrade->passing);
-  ssize_t sent = sendmsg(link->fd, &message, flags);
+  ssize_t sent = fds_send(link->fd, bytes, size, upgrade->passing, UPGRADE_FDS, flags);
   bool may_not = sent < 0 && !is_passing_error(errno);
   if (sent > 0 || may_not) close_passing(upgrade);
   if (may_not) errno = EAGAIN; /* the packet goes without them, and nothing changes */
@@ -214,24 +198,10 @@ ssize_t upgrade_send(Link *link, const void *bytes, size_t size, int flags) {
   return sent;
 }
 
-/* Keeps descriptors that came, for the UPGRADE packet that they belong to. */
-static void keep(Upgrade *upgrade, struct msghdr *message) {
-  struct cmsghdr *header = CMSG_FIRSTHDR(message);
-  if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) return;
-  close_passing(upgrade);
-  size_t size = header->cmsg_len - CMSG_LEN(0);
-  memcpy(upgrade->passing, CMSG_DATA(header),
-         size < sizeof upgrade->passing ? size : sizeof upgrade->passing);
-}
-
 ssize_t upgrade_receive(Link *link, void *bytes, size_t size, int flags) {
-  Control control;
-  struct iovec data = {.iov_base = bytes, .iov_len = size};
-  struct msghdr message = {.msg_iov = &data,
-                           .msg_iovlen = 1,
-                           .msg_control = &control,
-                           .msg_controllen = CMSG_LEN(sizeof(int[UPGRADE_FDS]))};
-  ssize_t got = recvmsg(link->fd, &message, flags | MSG_CMSG_CLOEXEC);
-  if (got > 0 && message.msg_controllen > 0) keep(&link->upgrade, &message);
+  int fds[UPGRADE_FDS], count = UPGRADE_FDS;
+  ssize_t got = fds_receive(link->fd, bytes, size, fds, &count, flags);
+  if (count > 0) close_passing(&link->upgrade);
+  for (int i = 0; i < count; i++) link->upgrade.passing[i] = fds[i];
   return got;
 }
