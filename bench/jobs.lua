@@ -68,9 +68,8 @@ local function add_lunette(lunette)
   for _, place in ipairs { M.ONE_CORE, M.TWO_CORES } do
     add("Lunette", place, lunette, app, "rtt")
   end
-  add("Lunette, no sandbox", M.ONE_CORE, lunette, app, "free")
   add("Lunette, polling", M.TWO_CORES, lunette, app, "--poll=50", "rtt")
-  for _, mode in ipairs { "sync", "large", "codec" } do
+  for _, mode in ipairs { "sync", "walls", "large", "codec" } do
     add("Lunette", M.ONE_CORE, lunette, app, mode)
   end
   for _, mode in ipairs {

@@ -5,14 +5,13 @@ local report = require "report"
 require "handlers"
 
 -- Opens the page and prints what it has measured: {metric = values}.
-local function measure(mode, sandbox)
+local function measure(mode)
   -- A harness moves the first child to another core; that is the page, then, and not the zygote.
   lunette.app.commandLine.appendSwitch "no-zygote"
   local done, resolve = lunette.Promise.withResolvers()
   lunette.ipcMain.once("done", function(_, metrics) resolve(metrics) end)
   local arguments = { tostring(report.scale), mode }
-  local preferences =
-    report.preferences { additionalArguments = arguments, sandbox = sandbox }
+  local preferences = report.preferences { additionalArguments = arguments }
   lunette.BrowserWindow.new({ webPreferences = preferences }):loadFile "page.lua"
   for metric, values in pairs(done:await()) do
     report.print(metric, values)
@@ -23,11 +22,6 @@ local M = {}
 
 for _, mode in ipairs { "rtt", "full", "sync" } do
   M[mode] = function() measure(mode) end
-end
-
--- The same round trip of a page that nothing is kept from.
-function M.free()
-  measure("rtt", false)
 end
 
 return M

@@ -7,13 +7,13 @@ local BrowserWindow = lunette.BrowserWindow
 require "handlers"
 
 local CALLS <const>, LARGE <const>, SENDS <const>, BIG_ONES <const> = 10000, 32 << 20, 100000, 32
-local SETTLE_MS <const> = 500
+local SETTLE_MS <const>, BLOCKS <const>, BLOCK <const> = 500, 60, 500
 
 local M = {}
 
 -- A page that does the jobs of fair_page.lua.
-local function open()
-  local window = BrowserWindow.new()
+local function open(preferences)
+  local window = BrowserWindow.new { webPreferences = preferences }
   window:loadFile("fair_page.lua"):await()
   return window.webContents
 end
@@ -40,6 +40,23 @@ function M.large()
   local after = calls(page, CALLS)
   report.print("before_large_us", before)
   report.print("after_large_us", after)
+end
+
+--- The round trips of a page with the system's walls around it and of one without, a block of each
+--- in turn. Both wait in epoll, as any page does that has a timer.
+function M.walls()
+  local pages = {
+    contained = { page = open { sandbox = true }, samples = {} },
+    free = { page = open { sandbox = false }, samples = {} },
+  }
+  for _, each in pairs(pages) do ask(each.page, "hold") end
+  for i = 0, stats.scaled(BLOCKS, report.scale) do
+    for _, each in pairs(pages) do
+      local block = ask(each.page, "calls", BLOCK)
+      if i > 0 then table.move(block, 1, #block, #each.samples + 1, each.samples) end
+    end
+  end
+  for name, each in pairs(pages) do report.print(name .. "_us", stats.of(each.samples)) end
 end
 
 --- Main's memory before, at most during, and after a burst.

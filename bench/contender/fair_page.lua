@@ -24,6 +24,11 @@ function jobs.calls(count)
   return samples
 end
 
+-- Has a timer from now on.
+function jobs.hold()
+  lunette.setInterval(function() end, LONGEST_MS)
+end
+
 function jobs.large(size)
   assert(#ipc.invoke("echo", ("x"):rep(size)):await() == size)
 end

@@ -1,6 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- Lunette as a contender of a benchmark: `lunette bench/contender [--no-zygote] MODE`, MODE being
--- rtt, full, spawn or sync; or, for `make bench` alone, free (rtt without a sandbox) or one of the
+-- rtt, full, spawn or sync; or, for `make bench` alone, one of the
 -- others below. An ordinary app: the page asks, main answers, through the public API. Prints a line
 -- of JSON a metric.
 local lunette = require "lunette"
@@ -10,9 +10,9 @@ local argv = lunette.process.argv
 local mode, number = argv[#argv]:match "^(%a+)(%d*)$"
 
 local MODULES = {
-  rtt = "calls", free = "calls", full = "calls", sync = "calls", spawn = "spawn",
+  rtt = "calls", full = "calls", sync = "calls", spawn = "spawn",
   fan = "many", paced = "many", thousand = "many",
-  large = "fair", burst = "fair", flood = "fair",
+  large = "fair", walls = "fair", burst = "fair", flood = "fair",
   stall = "stall", codec = "codec",
 }
 

@@ -21,6 +21,7 @@ enum {
   READ_SIZE = 1 << 16,   /* asked for in one system call, unless a larger packet is under way */
   BACKLOGS_PER_TURN = 4, /* that are read of one link, so that the others are read too */
   WRITE_EARLY = 1 << 18, /* new bytes beyond which a write does not wait for the turn's end */
+  ODD_READS_MAX = 8,     /* of a pipe, before its descriptor is changed for them */
 };
 
 static const char NO_MEMORY[] = "more than there is memory for";
@@ -92,8 +93,17 @@ static size_t read_room(Link *link) {
   return room > READ_SIZE ? room : READ_SIZE;
 }
 
-/* A pipe has no flag that says for one call whether to wait. */
+static void let_wait(Link *link, bool wait) {
+  fcntl(link->in_fd, F_SETFL, wait ? 0 : O_NONBLOCK); /* a pipe has no other flags */
+  link->in_waits = wait;
+  link->odd_reads = 0;
+}
+
+/* A pipe has no flag that says for one call whether to wait. Where that is not as its descriptor
+ * has it, reading takes a system call more; so the descriptor follows what is asked for. */
 static ssize_t read_pipe(Link *link, void *at, size_t room, bool wait) {
+  link->odd_reads = link->in_waits == wait ? 0 : link->odd_reads + 1;
+  if (link->odd_reads > ODD_READS_MAX) let_wait(link, wait);
   if (link->in_waits != wait) {
     struct pollfd entry = {.fd = link->in_fd, .events = POLLIN};
     int status = poll(&entry, 1, wait ? -1 : 0);

@@ -70,6 +70,7 @@ struct Link {
   int spare;         /* owned; a reading end of the pipe that is written, or -1 */
   bool idle;         /* it does not keep the loop running */
   bool in_waits;     /* the pipe that is read is a blocking one */
+  int odd_reads;     /* of it, in a row, that were to wait and it does not, or the reverse */
   int watching;      /* the uv_poll events that are wanted */
   bool ended;        /* nothing more comes: end of file, or a fault */
   bool end_told;     /* on_end was called */

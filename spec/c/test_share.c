@@ -306,6 +306,39 @@ static void test_wait(void) {
   pair_clear(&pair);
 }
 
+/* Answers come in as often as is asked, by reads that wait or do not. */
+static void read_answers(Pair *pair, int count, bool wait) {
+  Packet reply;
+  size_t offset;
+  for (int i = 0; i < count; i++) {
+    send_string(pair->main.link, PACKET_REPLY, 7, 'r', 10);
+    link_flush(pair->main.link);
+    if (!wait) uv_run(&pair->loop->uv, UV_RUN_NOWAIT);
+    else if (CHECK(link_wait_reply(pair->page.link, 7, &reply, &offset)))
+      link_remove(pair->page.link, offset, &reply);
+  }
+}
+
+static bool waits(const Link *link) { return !(fcntl(link->in_fd, F_GETFL) & O_NONBLOCK); }
+
+/* The pipe's flag is what most reads want; either kind of read works with either flag. */
+static void test_flag_follows(void) {
+  Pair pair;
+  pair_share(&pair);
+  CHECK(!waits(pair.page.link));
+  read_answers(&pair, 3, true);
+  CHECK(!waits(pair.page.link));
+  read_answers(&pair, 1, false);
+  for (int i = 0; i < 2; i++) {
+    read_answers(&pair, 20, true);
+    CHECK(waits(pair.page.link) && !waits(pair.main.link));
+    read_answers(&pair, 20, false);
+    CHECK(!waits(pair.page.link));
+  }
+  CHECK(pair.page.packets == 42 && pair.page.ended == 0);
+  pair_clear(&pair);
+}
+
 static size_t shared_memory(void) {
   char line[200];
   size_t kib = 0;
@@ -721,6 +754,7 @@ static void test(void) {
   test_high_water();
   test_rollback();
   test_wait();
+  test_flag_follows();
   test_idle();
   test_descriptors_to_main();
   test_faults();
