@@ -11,7 +11,8 @@ static const char THREAD[] = "lunette.Thread";
 
 /* The userdata; its user value is on_exit. While the thread runs, the registry keeps it. */
 typedef struct ThreadBox {
-  Thread *thread; /* owned; NULL before the start and after the end */
+  Thread *thread;  /* owned; NULL before the start and after the end */
+  ChannelEnd *end; /* owned; of the channel to it, until channel() was called */
   State *state;
   int self; /* reference; LUA_NOREF when there is no thread */
 } ThreadBox;
@@ -20,6 +21,8 @@ static ThreadBox *check_box(lua_State *L) { return luaL_checkudata(L, 1, THREAD)
 
 static void let_go(lua_State *L, ThreadBox *box) {
   box->thread = NULL;
+  if (box->end) channel_close(box->end);
+  box->end = NULL;
   luaL_unref(L, LUA_REGISTRYINDEX, box->self);
   box->self = LUA_NOREF;
 }
@@ -78,26 +81,40 @@ static RendererThreadOptions check_options(lua_State *L) {
   return options;
 }
 
-/* spawn{sandboxed=, signal=, on_exit=}: starts a renderer; see renderer_thread.h. Returns it and
- * our end of the channel to it, light userdata, which is the caller's; or nil, message, name.
- * on_exit(reason, code or signal) is called once, unless close() was before it. */
+/* spawn{sandboxed=, signal=, on_exit=}: starts a renderer; see renderer_thread.h. Returns it, or
+ * nil, message, name. on_exit(reason, code or signal) is called once, unless close() was before it.
+ */
 static int l_spawn(lua_State *L) {
   lua_settop(L, 1);
   RendererThreadOptions options = check_options(L);
   ThreadBox *box = push_box(L);
   options.owner = box;
   options.log = box->state->log;
-  ChannelEnd *end = NULL;
-  int error = renderer_thread_start(&box->state->loop->uv, &options, &box->thread, &end);
-  if (error == 0) {
-    lua_pushlightuserdata(L, end);
-    return 2;
-  }
+  int error = renderer_thread_start(&box->state->loop->uv, &options, &box->thread, &box->end);
+  if (error == 0) return 1;
+  box->end = NULL;
   let_go(L, box);
   lua_pushnil(L);
   lua_pushfstring(L, "%s: %s", uv_err_name(error), uv_strerror(error));
   lua_pushstring(L, uv_err_name(error));
   return 3;
+}
+
+/* thread:channel(): our end of the channel to it, light userdata, which is the caller's from now
+ * on. Nothing when it was given already, or the thread has ended. */
+static int l_channel(lua_State *L) {
+  ThreadBox *box = check_box(L);
+  if (!box->end) return 0;
+  lua_pushlightuserdata(L, box->end);
+  box->end = NULL;
+  return 1;
+}
+
+/* thread:set_aside(boolean): whether it waits for work that may never come; see host/thread.h. */
+static int l_set_aside(lua_State *L) {
+  ThreadBox *box = check_box(L);
+  if (box->thread) thread_set_aside(box->thread, lua_toboolean(L, 2));
+  return 0;
 }
 
 /* thread:pid(): of this process. */
@@ -132,7 +149,8 @@ static int l_close(lua_State *L) {
 }
 
 static const luaL_Reg methods[] = {
-    {"pid", l_pid}, {"cpu_time", l_cpu_time}, {"kill", l_kill}, {"close", l_close}, {NULL, NULL},
+    {"channel", l_channel}, {"set_aside", l_set_aside}, {"pid", l_pid}, {"cpu_time", l_cpu_time},
+    {"kill", l_kill},       {"close", l_close},         {NULL, NULL},
 };
 
 static const luaL_Reg functions[] = {

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -204,6 +205,24 @@ int thread_start(uv_loop_t *loop, const ThreadOptions *options, Thread **out) {
 }
 
 void thread_kill(Thread *thread) { ask(thread, killed); }
+
+/* A policy that the program chose for its threads stays. */
+static void change_policy(const Thread *thread, int from, int to) {
+  int policy;
+  struct sched_param param;
+  if (pthread_getschedparam(thread->id, &policy, &param) != 0 || policy != from) return;
+  pthread_setschedparam(thread->id, to, &param);
+}
+
+void thread_set_aside(Thread *thread, bool aside) {
+  if (aside) {
+    uv_unref((uv_handle_t *)&thread->watcher);
+    change_policy(thread, SCHED_OTHER, SCHED_BATCH);
+  } else {
+    uv_ref((uv_handle_t *)&thread->watcher);
+    change_policy(thread, SCHED_BATCH, SCHED_OTHER);
+  }
+}
 
 uint64_t thread_cpu_time(const Thread *thread) {
   clockid_t clock;

@@ -34,6 +34,10 @@ void thread_kill(Thread *thread);
 /* The processor's time that the thread has used so far, in nanoseconds. */
 uint64_t thread_cpu_time(const Thread *thread);
 
+/* Whether the thread waits for work that may never come: then it does not keep the loop running,
+ * and as a batch job it does not push anybody off a core. At first it does not wait. */
+void thread_set_aside(Thread *thread, bool aside);
+
 /* The `owner` of the options. */
 void *thread_owner(const Thread *thread);
 

@@ -124,7 +124,7 @@ describe("a page on a thread", function()
     )
   end)
 
-  it("leaves no descriptor and no thread behind, fifty times", function()
+  it("leaves no descriptor and no thread but the spare one behind, fifty times", function()
     assert.equal("100\n", output(nil, [[
       local uv = lunette.uv
       app.on("window-all-closed", function() end)
@@ -148,8 +148,9 @@ describe("a page on a thread", function()
       end
       local descriptors, answers = count "/proc/self/fd", 0
       for i = 1, 50 do answers = answers + use(i % 2 == 0) end
-      while count("/proc/self/task", is_page) > 0 do lunette.sleep(2) end
-      while count "/proc/self/fd" > descriptors do lunette.sleep(2) end
+      while count("/proc/self/task", is_page) ~= 1 do lunette.sleep(2) end
+      local of_spare <const> = 10 -- at most
+      while count "/proc/self/fd" > descriptors + of_spare do lunette.sleep(2) end
       say(answers)
       quit()
     ]], [[ ipc.handle("ask", function(_, n) return n * 2 end) ]]))
@@ -304,4 +305,139 @@ describe("the end of main", function()
       ]], "lunette.setTimeout(function() " .. code .. " end, 10)"))
     end)
   end
+end)
+
+-- The threads of pages in this process, by their numbers; `threads(n)` awaits so many.
+local THREADS <const> = [[
+  local function list()
+    local found, count = {}, 0
+    for id in io.popen("ls /proc/" .. lunette.process.pid .. "/task"):lines() do
+      local file = io.open(("/proc/%d/task/%s/comm"):format(lunette.process.pid, id))
+      local name = file and file:read "l"
+      if file then file:close() end
+      if name == "lunette-page" then
+        found[id], count = true, count + 1
+      end
+    end
+    return found, count
+  end
+  local function threads(wanted)
+    for _ = 1, 1000 do
+      local found, count = list()
+      if count == wanted then return found end
+      lunette.sleep(5)
+    end
+    say("threads", select(2, list()))
+    return {}
+  end
+  local function other(found, known)
+    for id in pairs(found) do if not known[id] then return id end end
+  end
+]]
+
+describe("a spare thread", function()
+  it("waits once a page is on a thread, and is no window", function()
+    assert.equal("0\n1 1 nil\n", output(THREAD, THREADS .. [[
+      say(select(2, list()))
+      select(2, open()):await()
+      threads(2)
+      local contents = lunette.webContents.getAllWebContents()
+      say(#lunette.BrowserWindow.getAllWindows(), #contents, lunette.webContents.fromId(2))
+      quit()
+    ]], ""))
+  end)
+
+  it("waits for nobody while pages have processes, or no sandbox", function()
+    assert.equal("0\n1\n", output("{ sandbox = false }", THREADS .. [[
+      app.on("window-all-closed", function() end)
+      local one, process = open()
+      process:await()
+      one:destroy()
+      lunette.sleep(50)
+      say(select(2, list()))
+      select(2, open("page.lua", { isolation = "thread", sandbox = false })):await()
+      lunette.sleep(50)
+      say(select(2, list()))
+      quit()
+    ]], ""))
+  end)
+
+  it("is the next page's, and another one takes its place", function()
+    assert.equal("true\ntrue false\n", output(THREAD, THREADS .. [[
+      app.on("window-all-closed", function() end)
+      local first, load = open()
+      load:await()
+      local two = threads(2)
+      local second, next_load = open()
+      next_load:await()
+      local three = threads(3)
+      local new = other(three, two)
+      first:destroy()
+      local left = threads(2)
+      local old = other(left, { [new] = true })
+      say(two[old])
+      second:destroy()
+      local spare = threads(1)
+      say(spare[new], spare[old] ~= nil)
+      quit()
+    ]], ""))
+  end)
+
+  it("does not keep the app from ending", function()
+    assert.equal("closed\n", output(THREAD, THREADS .. [[
+      local win, load = open()
+      load:await()
+      threads(2)
+      win:on("closed", function() print "closed" end)
+      win:close()
+    ]], ""))
+  end)
+
+  -- What a page says of itself, when it is opened with other preferences than the first one.
+  local function second(preferences, page)
+    return ipc.run {
+      files = {
+        ["first.lua"] = "",
+        ["preload.lua"] = "lunette = require 'lunette' told = 'preload'",
+      },
+      main = TELL .. THREADS .. [[
+        select(2, open("first.lua", { isolation = "thread" })):await()
+        threads(2)
+        ipcMain.on("tell", function(_, ...) say(...) quit() end)
+        local preferences = ]] .. preferences .. [[
+        preferences.isolation = "thread"
+        local contents = open("page.lua", preferences).webContents
+        contents:removeAllListeners "console-message"
+        ipcMain.on("spin", function() contents:forcefullyCrashRenderer() end)
+        contents:on("render-process-gone", function(_, details) say(details) quit() end)
+      ]],
+      page = page,
+    }.stdout
+  end
+
+  it("has the preferences of its page", function()
+    assert.equal('"more"\n', second('{ additionalArguments = { "more" } }',
+      "local argv = lunette.process.argv ipc.send('tell', argv[#argv])"))
+    assert.equal('{1, 2}\n', second('{ codec = "json" }', [[
+      local ok = pcall(ipc.send, "tell", { [{}] = 1 })
+      ipc.send("tell", not ok and { 1, 2 })
+    ]]))
+    assert.equal('"preload" false\n', second(
+      '{ preload = "preload.lua", contextIsolation = false }',
+      "ipc.send('tell', told, lunette.process.contextIsolated)"))
+    assert.equal('{exitCode = 125, reason = "oom"}\n', second("{ memoryLimit = 4 << 20 }",
+      "local t = {} while true do t[#t + 1] = { {} } end"))
+    assert.equal('"userdata"\n', second("{ sandbox = false }",
+      "local timer = lunette.uv.new_timer() ipc.send('tell', type(timer)) timer:close()"))
+  end)
+
+  it("is stopped like any other, and its clock starts with the page", function()
+    assert.equal("true\n", second("{}", [[
+      ipc.send("tell", lunette.process.uptime() < lunette.process.hrtime() / 1e9)
+    ]]))
+    assert.equal(KILLED, second("{}", [[
+      lunette.setTimeout(function() while true do end end, 10)
+      ipc.send "spin"
+    ]]))
+  end)
 end)

@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 static const char THREAD[] = "{\"webPreferences\":{\"isolation\":\"thread\"}}";
+static const char THREAD_WITHOUT_SANDBOX[] =
+    "{\"webPreferences\":{\"isolation\":\"thread\",\"sandbox\":false}}";
 
 static bool has_error(const LunetteHost *host, const char *part) {
   bool has = strstr(lunette_error(host), part) != NULL;
@@ -283,13 +285,15 @@ static void test_first_loop(void) {
   CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
 
-/* What cannot start leaves nothing behind. */
-static void test_few_descriptors(void) {
+/* What cannot start leaves nothing behind, at the latest when the host is closed: until then there
+ * may be a spare thread for pages with a sandbox. */
+static void test_few_descriptors(const char *preferences, bool has_spare) {
   for (int more = 0; more < 32; more++) {
+    int at_first = count_fds();
     LunetteHost *host = open_page_host("");
     int before = count_fds(), ends = 0;
     limit_descriptors(more);
-    for (int i = 0; i < 3; i++) lunette_page_open(host, "page.lua", THREAD);
+    for (int i = 0; i < 3; i++) lunette_page_open(host, "page.lua", preferences);
     double end = now_ms() + DEADLINE;
     while (ends < 3 && now_ms() < end) {
       int type = lunette_next_event(host)->type;
@@ -301,9 +305,10 @@ static void test_few_descriptors(void) {
     unlimit_descriptors();
     CHECK(ends == 3);
     for (int page = 1; page <= 3; page++) lunette_page_close(host, page);
-    while (count_fds() > before && now_ms() < end) lunette_pump(host, 2000);
-    CHECK(count_fds() == before);
+    while (!has_spare && count_fds() > before && now_ms() < end) lunette_pump(host, 2000);
+    CHECK(has_spare || count_fds() == before);
     lunette_close(host);
+    CHECK(count_fds() == at_first);
   }
 }
 
@@ -319,7 +324,8 @@ static void test(void) {
   test_queue_is_full();
   test_slow_end_under_signals();
   test_first_loop();
-  test_few_descriptors();
+  test_few_descriptors(THREAD, true);
+  test_few_descriptors(THREAD_WITHOUT_SANDBOX, false);
 }
 
 int main(int argc, char **argv) {

@@ -84,12 +84,58 @@ static void test_close(int number) {
   CHECK(number != 0 || before.sa_sigaction == after.sa_sigaction);
 }
 
+/* ---- the spare thread ---- */
+
+static bool is_page(const char *task) {
+  char path[64], name[32] = "";
+  snprintf(path, sizeof path, "/proc/self/task/%.20s/comm", task);
+  FILE *file = fopen(path, "r");
+  if (!file) return false;
+  bool is_read = fgets(name, sizeof name, file) != NULL;
+  fclose(file);
+  return is_read && strcmp(name, "lunette-page\n") == 0;
+}
+
+static int count_pages(void) {
+  int count = 0;
+  DIR *folder = opendir("/proc/self/task");
+  for (struct dirent *entry; (entry = readdir(folder));) count += is_page(entry->d_name);
+  closedir(folder);
+  return count;
+}
+
+/* It ends with its host, also where it has only begun; and each host has its own. */
+static void test_spare(int number, bool await_spare) {
+  const char *main = "local lunette = require 'lunette'\n"
+                     "lunette.app.whenReady():await()\n"
+                     "local preferences = { isolation = 'thread' }\n"
+                     "lunette.BrowserWindow.new({ webPreferences = preferences })\n"
+                     "  :loadFile('page.lua')\n";
+  LunetteHost *hosts[2];
+  for (int i = 0; i < 2; i++) {
+    hosts[i] = open_page(main, "", number);
+    CHECK(await_event(hosts[i], LUNETTE_EVENT_PAGE_LOADED)->type != LUNETTE_EVENT_NONE);
+  }
+  for (double end = now_ms() + DEADLINE; await_spare && count_pages() < 4;) {
+    bool is_late = now_ms() > end;
+    if (is_late && !CHECK(!is_late)) break;
+    for (int i = 0; i < 2; i++) lunette_pump(hosts[i], 1000);
+  }
+  lunette_close(hosts[0]);
+  if (await_spare) CHECK(count_pages() == 2);
+  lunette_close(hosts[1]);
+  CHECK(count_pages() == 0);
+}
+
 static void test_all(void) {
   test_refusals();
   test_stop(0);
   test_stop(SIGNAL);
   test_close(0);
   test_close(SIGNAL);
+  test_spare(0, true);
+  test_spare(SIGNAL, true);
+  test_spare(SIGNAL, false);
 }
 
 int main(void) { return run_test(test_all); }

@@ -3,16 +3,15 @@
 --- It has gone when its process has ended, which gives the reason, and its link, whose last packets
 --- come before its end. Either may be told first.
 local import = ...
-local app_info = import "main.app_info"
 local core_child = import "core.child"
 local core_os = import "core.os"
-local core_thread = import "core.thread"
 local executable = import "main.executable"
 local hang_monitor = import "main.hang_monitor"
 local loop = import "core.loop"
 local oom_kills = import "main.oom_kills"
 local report = import "common.report"
 local task = import "common.task"
+local threads = import "main.threads"
 local zygote = import "main.zygote"
 
 -- How long a renderer whose link has closed may take to end by itself, and how long the link of one
@@ -85,11 +84,7 @@ local function spawn(boot, on_exit)
   if boot.isolation == "process" then
     return spawn_process(boot.sandbox, boot.limits.descriptors, on_exit)
   end
-  return core_thread.spawn {
-    sandboxed = boot.sandbox,
-    signal = app_info.stop_signal,
-    on_exit = on_exit,
-  }
+  return threads.spawn(boot.sandbox, on_exit)
 end
 
 local function watch(self, peer, timeout, on_hang)
