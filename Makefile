@@ -82,7 +82,7 @@ all: $(OUT)/lunette $(LIBRARY) $(OUT)/engine-minimal ## build build/$(BUILD)/lun
 run: all ## build it and search this tree with it; ARGS="FOLDER WORD" searches another
 	$(OUT)/lunette apps/search $(or $(ARGS),. lunette)
 
-engine-sdl: all ## build the game that apps/engine-sdl is; it needs SDL2
+engine-sdl: all build/game-packages ## build the game that apps/engine-sdl is
 	@$(MAKE) --no-print-directory -C apps/engine-sdl BUILD=$(BUILD)
 
 # What a build is slow for, its specs wait for.
@@ -325,6 +325,11 @@ build/test-packages: vendor/deps.mk
 	@mkdir -p build
 	@FOUND='$(LUA) -v && busted --version && luacheck --version && clang-format --version' \
 	  tools/deps.sh $(TEST_PACKAGES)
+	@touch $@
+
+build/game-packages: vendor/deps.mk
+	@mkdir -p build
+	@FOUND='pkg-config --exists sdl2 && love --version' tools/deps.sh $(GAME_PACKAGES)
 	@touch $@
 
 build/fuzz-packages: vendor/deps.mk

@@ -3,14 +3,15 @@
 # What `make test` runs: test.sh BUILD_FOLDER SPECS C_TEST...
 #
 # Runs the lint command in LINT, each C test (passed: status 0; its output is shown if it fails),
-# and the specs inside the built program, which leaves "PASSED FAILED" in the file that
-# LUNETTE_SPEC_COUNTS names. Something that breaks counts as one failure. The last line, and no
-# other that starts in the first column, is "N passed, N failed".
+# and the specs inside the built program, which leaves "PASSED FAILED SKIPPED" in the file that
+# LUNETTE_SPEC_COUNTS names. Something that breaks counts as one failure; a spec that is pending,
+# because the machine lacks what it needs, is skipped. The last line, and no other that starts in
+# the first column, is "N passed, N failed", with ", N skipped" behind it when there are such.
 set -u
 
 out=$1 specs=$2
 shift 2
-passed=0 failed=0
+passed=0 failed=0 skipped=0
 counts=$PWD/$out/spec/counts
 
 # run SECONDS COMMAND...: gives up when it hangs.
@@ -49,7 +50,7 @@ export UBSAN_OPTIONS="$reports:${UBSAN_OPTIONS:-}" TSAN_OPTIONS="$reports:${TSAN
 LUNETTE_SPEC_COUNTS=$counts run 1200 "$out/lunette" test $specs
 status=$?
 spec_failed=0
-if read -r spec_passed spec_failed 2>/dev/null <"$counts"; then
+if read -r spec_passed spec_failed skipped 2>/dev/null <"$counts"; then
   passed=$((passed + spec_passed)) failed=$((failed + spec_failed))
 else
   fail "lunette test: it did not come to its end (status $status)"
@@ -64,5 +65,7 @@ for report in "$out"/spec/sanitizer.*; do
   fi
 done
 
-echo "$passed passed, $failed failed"
+more=
+if [ "$skipped" != 0 ]; then more=", $skipped skipped"; fi
+echo "$passed passed, $failed failed$more"
 [ "$failed" = 0 ]

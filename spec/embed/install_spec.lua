@@ -35,7 +35,10 @@ describe("an installed library", has_library and function()
   end
 
   it("is found by pkg-config", function()
-    if not command.exists "pkg-config" then return pending "no pkg-config" end
+    if not command.exists "pkg-config" then
+      pending "no pkg-config"
+      return
+    end
     local flags = "$(PKG_CONFIG_PATH=@PREFIX@/lib/pkgconfig pkg-config --cflags --libs lunette)"
     build_and_run("by-pkg-config", "cc main.c -o by-pkg-config -Wl,-rpath,@PREFIX@/lib " .. flags)
   end)
@@ -46,7 +49,10 @@ describe("an installed library", has_library and function()
   end)
 
   it("is found by CMake", function()
-    if not command.exists "cmake" then return pending "no cmake" end
+    if not command.exists "cmake" then
+      pending "no cmake"
+      return
+    end
     local configure = "cmake -B by-cmake -DCMAKE_PREFIX_PATH=@PREFIX@ -DCMAKE_BUILD_TYPE=Release"
     build_and_run("by-cmake/engine-minimal", configure .. " && cmake --build by-cmake")
   end)

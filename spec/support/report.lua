@@ -1,13 +1,14 @@
 -- SPDX-License-Identifier: MIT
 -- The output handler of this project's specs: busted's own for where the output goes, which also
--- writes "PASSED FAILED" to the file that LUNETTE_SPEC_COUNTS names.
+-- writes "PASSED FAILED SKIPPED" to the file that LUNETTE_SPEC_COUNTS names.
 local busted = require "busted"
 local term = require "term"
 
-local counts = { passed = 0, failed = 0 }
+local counts = { passed = 0, failed = 0, skipped = 0 }
+local FIELD_OF <const> = { success = "passed", pending = "skipped" }
 
 local function count_test(_, _, status)
-  local field = status == "success" and "passed" or "failed"
+  local field = FIELD_OF[status] or "failed"
   counts[field] = counts[field] + 1
   return nil, true
 end
@@ -22,7 +23,7 @@ local function write_counts()
   local name = os.getenv "LUNETTE_SPEC_COUNTS"
   if name then
     local file <close> = assert(io.open(name, "w"))
-    file:write(("%d %d\n"):format(counts.passed, counts.failed))
+    file:write(("%d %d %d\n"):format(counts.passed, counts.failed, counts.skipped))
   end
   return nil, true
 end
