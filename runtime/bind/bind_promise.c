@@ -3,6 +3,7 @@
 #include "bind/bind.h"
 #include "bind/promise.h"
 #include "vm/entry.h"
+#include <string.h>
 
 /* The key of the class in the registry. */
 static const char CLASS = 0;
@@ -300,11 +301,27 @@ static int woken(lua_State *L, int status, lua_KContext protected) {
   return results(L, promise, protected != 0);
 }
 
+/* Raises the message at the place of the program's code: lunette.sleep and the like await too. */
+static int raise_at_program(lua_State *L, const char *message) {
+  lua_Debug ar;
+  int level = 1;
+  while (lua_getstack(L, level, &ar)) {
+    lua_getinfo(L, "Sl", &ar);
+    if (ar.currentline > 0 && strncmp(ar.short_src, "lunette/", 8) != 0) break;
+    level++;
+  }
+  luaL_where(L, level);
+  lua_pushstring(L, message);
+  lua_concat(L, 2);
+  return lua_error(L);
+}
+
 static int suspend(lua_State *L, Promise *promise, bool protected) {
   ThreadMark *mark = thread_mark(L);
   if (!lua_isyieldable(L)) {
-    return luaL_error(L, "cannot await here: a C function on the stack (table.sort, string.gsub, "
-                         "tostring and the like) cannot be suspended; await before you call it");
+    return raise_at_program(L, "cannot await here: a C function on the stack (table.sort, "
+                               "string.gsub, tostring and the like) cannot be suspended; await "
+                               "before you call it");
   }
   if (mark->cancelled) return raise_abort(L);
   add_waiter(L, 1, promise, ++mark->wait);

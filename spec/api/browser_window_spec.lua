@@ -128,7 +128,11 @@ describe("parts that this version does not have", function()
     ["lunette.utilityProcess.fork('x')"] = "utilityProcess.fork is not supported by this version",
     ["BrowserWindow.new():capturePage()"] = "BrowserWindow:capturePage is not supported by this "
       .. "version: windows have no picture",
+    ["BrowserWindow.new():maximize()"] = "BrowserWindow:maximize is not supported by this "
+      .. "version: windows have no picture",
     ["BrowserWindow.new().webContents:postMessage('x', 1)"] = "WebContents:postMessage is not "
+      .. "supported by this version",
+    ["BrowserWindow.new().webContents:openDevTools()"] = "WebContents:openDevTools is not "
       .. "supported by this version",
   } do
     it("say so in main: " .. expression, function()

@@ -210,7 +210,7 @@ describe("the exit status", function()
       ]],
     }, { "." })
     assert.equal(1, result.status)
-    local text = "^lunette: uncaught error: %(error object is a table: table: 0x%x+%)\n"
+    local text = "^lunette: uncaught error: %(error object is a table: {code = 5}%)\n"
     assert.matches(text, result.stderr)
   end)
 

@@ -79,7 +79,8 @@ describe("forcefullyCrashRenderer", function()
 
   it("ends a renderer in the turn in which the load was asked for", function()
     for _, sandbox in ipairs { "true", "false" } do
-      assert.equal(KILLED .. "false ERR_FAILED (-2)\nfalse\n", (output(([[
+      local expected = KILLED .. "false ERR_FAILED (-2): the renderer has gone: killed\nfalse\n"
+      assert.equal(expected, (output(([[
         local win, load = open("page.lua", { sandbox = %s })
         local _, contents = tell(win)
         contents:forcefullyCrashRenderer()
@@ -322,7 +323,8 @@ describe("a page that dies at each load, and is loaded again for it", function()
       ]],
       page = "os.exit(1)",
     }
-    local text = "true true\nfalse ERR_ABORTED (-3) loading 'file://page.lua'\n"
+    local text = "true true\nfalse ERR_ABORTED (-3) loading 'file://page.lua': "
+      .. "another load was started\n"
     assert.equal(text, result.stdout)
     assert.equal(0, result.status)
   end)

@@ -237,10 +237,27 @@ describe("an app that awaits what nobody can settle", function()
     local result = run [[
       lunette.spawn(function() lunette.Promise.withResolvers():await() end)
       lunette.setTimeout(function() print "last" end, 1)
+    ]]
+    assert.same({ "last\n", "", 0 }, { result.stdout, result.stderr, result.status })
+  end)
+
+  it("ends with 1 and says where, when that is its main script", function()
+    local result = run [[
+      lunette.setTimeout(function() print "last" end, 1)
       lunette.Promise.new(function() end):await()
       print "never"
     ]]
-    assert.same({ "last\n", "", 0 }, { result.stdout, result.stderr, result.status })
+    local text = "lunette: the main script awaits what can no longer happen\n"
+      .. "stack traceback:\n\t[C]: in method 'await'\n\tmain.lua:3: in main chunk\n"
+    assert.same({ "last\n", text, 1 }, { result.stdout, result.stderr, result.status })
+  end)
+
+  it("ends as it was asked to, when it was", function()
+    local result = run [[
+      lunette.setTimeout(function() lunette.app.exit(7) end, 1)
+      lunette.Promise.new(function() end):await()
+    ]]
+    assert.same({ "", "", 7 }, { result.stdout, result.stderr, result.status })
   end)
 end)
 

@@ -154,7 +154,15 @@ function base:on(name, fn)
   return self._face or self
 end
 
-base.addListener = base.on
+--- The same as `on`.
+---@param name string
+---@param fn function
+---@return Emitter
+function base:addListener(name, fn)
+  check_listener(self, "addListener", name, fn)
+  add(self, name, fn)
+  return self._face or self
+end
 
 --- Adds a listener that is removed before it runs.
 ---@param name string
@@ -176,7 +184,15 @@ function base:off(name, fn)
   return self._face or self
 end
 
-base.removeListener = base.off
+--- The same as `off`.
+---@param name string
+---@param fn function
+---@return Emitter
+function base:removeListener(name, fn)
+  check_listener(self, "removeListener", name, fn)
+  remove(self, name, fn)
+  return self._face or self
+end
 
 --- Removes every listener of a name, or of all names.
 ---@param name? string

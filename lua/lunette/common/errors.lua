@@ -22,10 +22,12 @@ local RemoteError = {
   end,
 }
 
+-- Electron's message, and behind it what is known besides.
 local LoadError = {
   __name = "LoadError",
   __tostring = function(err)
-    return ("%s (%d) loading '%s'"):format(err.code, err.errno, err.url)
+    if err.description == err.message then return err.message end
+    return ("%s: %s"):format(err.message, err.description)
   end,
 }
 
@@ -61,7 +63,7 @@ end
 ---@return table
 function M.LoadError(code, errno, url, description)
   local err = { name = "LoadError", code = code, errno = errno, url = url }
-  err.message = LoadError.__tostring(err)
+  err.message = ("%s (%d) loading '%s'"):format(code, errno, url)
   err.description = description or err.message
   return setmetatable(err, LoadError)
 end

@@ -104,7 +104,7 @@ end
 local function text_of(err, traceback)
   local text = report.describe(err)
   if not traceback or traceback == "" then return text end
-  return text .. "\n" .. traceback
+  return text .. "\n" .. report.trace(traceback)
 end
 
 local function tell_uncaught(err, traceback)

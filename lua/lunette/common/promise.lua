@@ -376,6 +376,7 @@ M.values, M.add_reaction, M.remove_reaction = values, add_reaction, remove_react
 
 M.interrupt = interrupt
 M.on_cancel, M.handle, M.question = core.set_on_cancel, core.handle, core.question
+M.is_handled = core.is_handled
 
 --- Where the promise was rejected, if that is known.
 ---@return string?

@@ -53,9 +53,14 @@ end
 -- What the main script raised before it first suspended: the program that hosts us is told.
 local failure
 
+-- The coroutine of the main script, as long as that runs or awaits.
+local script
+
 -- An error in the main script, before anybody could have listened, ends the app.
 local function run_script(chunk, is_embedded, ...)
+  script = not is_embedded and coroutines.raw.running()
   local ok, err = xpcall(chunk, task.catch, ...)
+  script = nil
   if ok then return end
   if is_embedded and not lifecycle.is_ready() then
     failure = report.describe(err) .. "\n" .. task.take_traceback()
@@ -143,9 +148,18 @@ function M.run(options)
   return true
 end
 
+-- Nothing is left to wait for, and still the main script waits: it would end half-way, unseen.
+local function tell_unsettled()
+  if not script or lifecycle.exit_code then return end
+  process.exit_code = 1
+  local trace = report.trace(debug.traceback(script))
+  report.warn("the main script awaits what can no longer happen\n" .. trace, "error")
+end
+
 --- The loop has ended. The exit status, and the command lines to start now.
 ---@return integer, string[][]
 function M.conclude()
+  tell_unsettled()
   return lifecycle.conclude(), lifecycle.relaunches
 end
 

@@ -268,11 +268,13 @@ function BrowserWindow:getBounds()
   return { x = b.x, y = b.y, width = b.width, height = b.height }
 end
 
---- Pictures come with visible pages.
-function BrowserWindow:capturePage()
-  check_alive(self, "capturePage")
-  local text = "BrowserWindow:capturePage is not supported by this version: windows have no picture"
-  error(text, 2)
+-- Pictures come with visible pages.
+for _, name in ipairs { "capturePage", "minimize", "maximize", "restore", "setFullScreen" } do
+  BrowserWindow[name] = function(self)
+    check_alive(self, name)
+    local text = "BrowserWindow:%s is not supported by this version: windows have no picture"
+    error(text:format(name), 2)
+  end
 end
 
 ---@return boolean

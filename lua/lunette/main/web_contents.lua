@@ -156,10 +156,13 @@ function WebContents:drained()
   return self._peer:drained()
 end
 
---- Ports come with an issue of their own.
-function WebContents:postMessage()
-  check_alive(self, "postMessage")
-  error("WebContents:postMessage is not supported by this version", 2)
+-- Parts of the API that this version does not have: each says so when it is used.
+for name in ([[postMessage executeJavaScript insertCSS printToPDF sendInputEvent openDevTools
+  setWindowOpenHandler]]):gmatch "%a+" do
+  WebContents[name] = function(self)
+    check_alive(self, name)
+    error(("WebContents:%s is not supported by this version"):format(name), 2)
+  end
 end
 
 -- What the renderer says: called by the peer
@@ -241,10 +244,18 @@ local function reject_load(load, err)
   promises.reject(load.promise, err)
 end
 
+-- As in Electron, nobody has to look at the promise: where nobody does, a line says it, as the
+-- window would stay empty for no reason to be seen. A renderer that has gone is told of elsewhere.
+local function tell_failure(self, load, err)
+  local is_told = self._state == "crashed" or self:listenerCount "did-fail-load" > 0
+  if not (is_told or promises.is_handled(load.promise)) then load_error.tell(err) end
+end
+
 local function fail_load(self, err)
   local load = self._load
   if not load then return end
   self._load = nil
+  tell_failure(self, load, err)
   announce(self, "did-fail-load", err.errno, err.description, err.url)
   stop_loading(self)
   reject_load(load, err)
@@ -349,7 +360,7 @@ end
 local function read_preload(self)
   local preload = page_loader.read_preload(self._preferences.preload)
   if preload and not preload.source then
-    report.warn("Unable to load preload script: " .. preload.path)
+    report.warn(("Unable to load preload script: %s\n%s"):format(preload.path, preload.error))
     announce(self, "preload-error", preload.path, preload.error)
   end
   return preload

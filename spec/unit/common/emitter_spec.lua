@@ -223,7 +223,11 @@ describe("an emitter", function()
     assert.equal("bad argument #2 to 'Emitter:once' (function expected, got table)",
       message_of(function() emitter:once("tick", {}) end))
     assert.equal("bad argument #2 to 'Emitter:off' (function expected, got nil)",
+      message_of(function() emitter:off("tick") end))
+    assert.equal("bad argument #2 to 'Emitter:removeListener' (function expected, got nil)",
       message_of(function() emitter:removeListener("tick") end))
+    assert.equal("bad argument #2 to 'Emitter:addListener' (function expected, got nil)",
+      message_of(function() emitter:addListener("tick") end))
     assert.equal("bad argument #1 to 'Emitter:emit' (string expected, got number)",
       message_of(function() emitter:emit(1) end))
     assert.equal("bad argument #1 to 'Emitter:listenerCount' (string expected, got nil)",

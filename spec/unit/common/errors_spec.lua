@@ -27,6 +27,8 @@ describe("errors", function()
     assert.same({ "ERR_FILE_NOT_FOUND", -6, "file:///x" }, { err.code, err.errno, err.url })
     err = errors.LoadError("ERR_FAILED", -2, "u", "no such file")
     assert.equal("no such file", err.description)
+    assert.equal("ERR_FAILED (-2) loading 'u'", err.message)
+    assert.equal("ERR_FAILED (-2) loading 'u': no such file", tostring(err))
   end)
 end)
 
