@@ -143,13 +143,16 @@ local function fail(status, text)
   return status
 end
 
+local NO_BUSTED <const> = "lunette test: there is no busted here; Debian has it as lua-busted, "
+  .. "LuaRocks as busted: "
+
 local function run_command(argv)
   local own, rest = settings.take(argv)
   if not own then return fail(USAGE, "busted: error: " .. rest) end
   set_globals(argv, rest)
   if not own.replay then assert(Host.open_zygote(arg)) end
   local ok, err = busted_modules.load()
-  if not ok then return fail(FAILED, "lunette test: there is no busted here: " .. err) end
+  if not ok then return fail(FAILED, NO_BUSTED .. err) end
   if help.is_wanted(rest) then return help.print() end
   local run = { own = own, load_errors = {}, names_lua = help.names_lua(rest) }
   watch_signals(run)
