@@ -3,7 +3,7 @@ local lunette = require "lunette"
 local ipc = lunette.ipcRenderer
 
 local LOGIN = { email = "a@b.c", password = "secret", n = 42 }
-local OPEN <const>, A_TURN <const> = 1000, 1000
+local OPEN <const>, A_TURN <const>, PERIOD_MS <const> = 1000, 1000, 1
 local argv = lunette.process.argv
 local operation, times = argv[#argv - 1], tonumber(argv[#argv])
 
@@ -24,6 +24,18 @@ function operations.pipelined()
     end)
   end
   for _, worker in ipairs(workers) do worker:await() end
+end
+
+-- As 100 renderers make them in `make bench`: each call has a timer's wake-up before it.
+function operations.paced()
+  local left, ended, resolve = times, lunette.Promise.withResolvers()
+  local timer = lunette.setInterval(function()
+    ipc.invoke("login", LOGIN):await()
+    left = left - 1
+    if left == 0 then resolve() end
+  end, PERIOD_MS)
+  ended:await()
+  lunette.clearInterval(timer)
 end
 
 function operations.send()
