@@ -3,6 +3,7 @@
 #include "base/buf.h"
 #include "bind/bind.h"
 #include "host/child.h"
+#include "host/environment.h"
 #include "host/file.h"
 #include "host/instance.h"
 #include "vm/entry.h"
@@ -266,13 +267,14 @@ static int l_getenv(lua_State *L) {
   return 1;
 }
 
-/* setenv(name, value): nil removes it. Returns true; or nil, message, name. */
+/* setenv(name, value): nil removes it. Returns true; or nil, message, name. Its upvalue is an
+ * Environment. */
 static int l_setenv(lua_State *L) {
+  Environment *own = lua_touserdata(L, lua_upvalueindex(1));
   const char *name = check_text(L, 1);
   luaL_argcheck(L, *name && !strchr(name, '='), 1, "name of a variable expected");
   const char *value = lua_isnoneornil(L, 2) ? NULL : check_text(L, 2);
-  int result = value ? setenv(name, value, 1) : unsetenv(name);
-  return push_result(L, result == 0 ? 0 : -errno, name);
+  return push_result(L, environment_set(own, name, value), name);
 }
 
 /* environ(): a table of all variables. Of a name that is there twice the first one counts, as for
@@ -405,7 +407,6 @@ static const luaL_Reg functions[] = {
     {"pid", l_pid},
     {"read_file", l_read_file},
     {"real_path", l_real_path},
-    {"setenv", l_setenv},
     {"stat", l_stat},
     {"tmpdir", l_tmpdir},
     {"uid", l_uid},
@@ -442,6 +443,10 @@ int open_os(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pop(L, 2);
   luaL_newlib(L, functions);
+  Environment *own = lua_newuserdatauv(L, sizeof *own, 0);
+  *own = (Environment){0};
+  lua_pushcclosure(L, l_setenv, 1);
+  lua_setfield(L, -2, "setenv");
   lua_pushstring(L, ARCH);
   lua_setfield(L, -2, "arch");
   lua_pushliteral(L, "linux");

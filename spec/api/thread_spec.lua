@@ -64,10 +64,18 @@ describe("a page on a thread", function()
         ipc.handle("change", function()
           env.LUNETTE_SPEC_TEXT = "changed"
           say(env.LUNETTE_SPEC_TEXT, os.getenv "LUNETTE_SPEC_TEXT")
+          local uv = lunette.uv
+          uv.os_setenv("LUNETTE_SPEC_TEXT", "by luv")
+          say(env.LUNETTE_SPEC_TEXT, uv.os_getenv "LUNETTE_SPEC_TEXT")
+          uv.os_unsetenv "LUNETTE_SPEC_TEXT"
+          say(env.LUNETTE_SPEC_TEXT, uv.os_environ().LUNETTE_SPEC_TEXT)
         end)
       ]],
     }
-    assert.equal('"before" "before"\n"changed" "changed"\n"before"\n', result.stdout)
+    assert.equal(
+      '"before" "before"\n"changed" "changed"\n"by luv" "by luv"\nnil nil\n"before"\n',
+      result.stdout
+    )
   end)
 
   it("ends by os.exit, which says how", function()

@@ -484,6 +484,7 @@ static void test_garbage(void) {
 typedef struct Surroundings {
   struct sigaction actions[NSIG];
   sigset_t mask;
+  const char *home;
   char folder[4096], locale[200];
 } Surroundings;
 
@@ -492,6 +493,7 @@ static Surroundings look_around(void) {
   memset(&now, 0, sizeof now);
   for (int i = 1; i < NSIG; i++) sigaction(i, NULL, &now.actions[i]);
   pthread_sigmask(SIG_BLOCK, NULL, &now.mask);
+  now.home = getenv("HOME");
   CHECK(getcwd(now.folder, sizeof now.folder) != NULL);
   snprintf(now.locale, sizeof now.locale, "%s", setlocale(LC_ALL, NULL));
   return now;
@@ -505,6 +507,7 @@ static void expect_same(const Surroundings *before, const Surroundings *after) {
   }
   for (int i = 1; i < NSIG; i++)
     CHECK(sigismember(&before->mask, i) == sigismember(&after->mask, i));
+  CHECK(before->home == after->home && !getenv("LUNETTE_SPEC"));
   CHECK(strcmp(before->folder, after->folder) == 0 && strcmp(before->locale, after->locale) == 0);
 }
 
@@ -516,6 +519,10 @@ static void test_surroundings(void) {
       "  assert(not ok and err:find('not inside a program that hosts the app', 1, true), err) end\n"
       "refused(os.setlocale, 'C') assert(os.setlocale())\n"
       "refused(lunette.process.chdir, '/')\n"
+      "lunette.process.env.LUNETTE_SPEC = 'x'\n"
+      "assert(os.getenv 'LUNETTE_SPEC' == 'x' and lunette.uv.os_getenv 'LUNETTE_SPEC' == 'x')\n"
+      "lunette.uv.os_setenv('LUNETTE_SPEC', 'y') lunette.uv.os_unsetenv 'HOME'\n"
+      "assert(lunette.process.env.LUNETTE_SPEC == 'y' and not lunette.uv.os_environ().HOME)\n"
       "refused(lunette.app.relaunch)\n"
       "refused(lunette.uv.chdir, '/')\n"
       "refused(lunette.uv.spawn, 'true', {}, print)\n"

@@ -31,6 +31,11 @@ end
 --- Bytes of this process in main memory, or nil. A sandboxed process cannot look: it asks main.
 M.resident_memory = core_os.memory
 
+--- The environment of a state that has a copy, which only it changes: of a page on a thread, and of
+--- an app inside a program, whose own it is not; else nil.
+---@type table<string, string>?
+M.own_env = nil
+
 -- Where the public functions are written.
 local F = {}
 
@@ -152,7 +157,14 @@ function M.setup(fields, has_powers)
   for name, fn in pairs(F) do
     if has_powers or not POWERS[name] then process[name] = fn end
   end
+  M.own_env = fields.env
   if has_powers and not fields.env then process.env = import "common.environment" end
+  if fields.env then
+    rawset(os, "getenv", function(name)
+      arguments.check("os.getenv", 1, name, "string")
+      return fields.env[name]
+    end)
+  end
   report.on_uncaught, report.on_unhandled = on_uncaught, on_unhandled
 end
 

@@ -1,6 +1,8 @@
 --- `lunette.uv`: luv on this state's loop, without what would end or crash its host.
 local import = ...
 local arguments = import "common.arguments"
+local core_os = import "core.os"
+local process = import "common.process"
 local refusals = import "common.uv_refusals"
 local uv = import "core.luv"
 
@@ -18,6 +20,39 @@ refuse("new_thread", "an error in such a thread would end the process: use a ren
 
 for name, why in pairs(refusals) do
   refuse(name, why)
+end
+
+-- A state with an environment of its own changes that. The others change the process's, in a way
+-- that lets threads read it.
+local own = process.own_env
+
+function uv.os_setenv(name, value)
+  arguments.check("uv.os_setenv", 1, name, "string")
+  arguments.check("uv.os_setenv", 2, value, "string")
+  if not own then return core_os.setenv(name, value) end
+  own[name] = value
+  return true
+end
+
+function uv.os_unsetenv(name)
+  arguments.check("uv.os_unsetenv", 1, name, "string")
+  if not own then return core_os.setenv(name, nil) end
+  own[name] = nil
+  return true
+end
+
+if own then
+  function uv.os_getenv(name)
+    arguments.check("uv.os_getenv", 1, name, "string")
+    if own[name] then return own[name] end
+    return nil, "ENOENT: no such file or directory", "ENOENT"
+  end
+
+  function uv.os_environ()
+    local copy = {}
+    for name, value in pairs(own) do copy[name] = value end
+    return copy
+  end
 end
 
 local AT_TOP_LEVEL = "the loop runs already; await a promise instead (lunette.promisify)"

@@ -127,7 +127,12 @@ function M.run(options)
   executable.choose(options.executable)
   local ok, no_app = find_app(options)
   if not ok then return nil, no_app end
-  process.setup({ type = "browser", sandboxed = false, argv = options.argv }, true)
+  process.setup({
+    type = "browser",
+    sandboxed = false,
+    argv = options.argv,
+    env = options.embedded and core_os.environ() or nil,
+  }, true)
   command_line.parse(options.argv)
   set_globals(options)
   if not options.embedded then

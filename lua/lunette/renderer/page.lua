@@ -26,16 +26,15 @@ M.globals = nil
 ---@field exit fun(...) os.exit of a page without a sandbox
 
 local function open_globals(options, host)
-  local app_path, env = options.appPath, options.env
+  local app_path = options.appPath
   package.path = ("%s/?.lua;%s/?/init.lua;%s"):format(app_path, app_path, package.path)
   os.exit = host.exit
-  if env then os.getenv = function(name) return env[name] end end
   if options.embedded then import("common.embedded").install() end
   return _G
 end
 
 --- Makes the globals of this state's page.
----@param options {sandbox: boolean, appPath: string, env: table?, embedded: boolean?}
+---@param options {sandbox: boolean, appPath: string, embedded: boolean?}
 ---@param host PageHost
 ---@param public fun(): table makes the table of `require "lunette"`
 function M.open(options, host, public)
