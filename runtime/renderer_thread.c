@@ -20,6 +20,8 @@ typedef struct Renderer {
   State *state;
   ChannelEnd *end;      /* held: the thread's, closed by its link or at the thread's end */
   ChannelEnd *main_end; /* held: by it the channel is ended from outside */
+  LogSink log;          /* of its states, for main's; unless that has none */
+  bool has_log;
   bool sandboxed;
 } Renderer;
 
@@ -46,12 +48,18 @@ static void on_panic(Brake *brake) {
   thread_abandon(renderer->thread, how);
 }
 
+static void write_log(void *data, LogLevel level, int page, const char *text, size_t size) {
+  const Renderer *renderer = data;
+  thread_log(renderer->thread, level, page, text, size);
+}
+
 static bool prepare(Renderer *renderer) {
   renderer->loop = loop_new();
   if (!renderer->loop || loop_start(renderer->loop) < 0) return false;
   renderer->loop->brake = &renderer->brake;
   renderer->state = state_new(renderer->loop);
   if (!renderer->state) return false;
+  if (renderer->has_log) renderer->state->log = &renderer->log;
   loader_seal(renderer->state->L);
   renderer->loop->alone = renderer->sandboxed; /* no luv: nothing else comes on it */
   return renderer_state_load(renderer->state, BOOT);
@@ -103,6 +111,8 @@ static Renderer *new_renderer(const RendererThreadOptions *options) {
   brake_init(&renderer->brake, options->signal);
   renderer->brake.exhausted = on_exhausted;
   renderer->brake.panic = on_panic;
+  renderer->log = (LogSink){.write = write_log, .data = renderer};
+  renderer->has_log = options->log != NULL;
   renderer->sandboxed = options->sandboxed;
   return renderer;
 }

@@ -292,6 +292,7 @@ static int l_open(lua_State *L) {
   init_side(&bridge->sides[1], NULL, bridge);
   luaL_setmetatable(L, BRIDGE);
   bridge->sides[1].state = state_new(state->loop);
+  if (bridge->sides[1].state) bridge->sides[1].state->log = state->log;
   if (!bridge->sides[1].state) return luaL_error(L, "not enough memory");
   state_join(bridge->sides[1].state, state);
   lua_rawsetp(L, LUA_REGISTRYINDEX, bridge); /* lives as long as this world */

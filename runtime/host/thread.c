@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Threads that are watched like child processes.
  *
- * A thread has news for its owner: that its memory is used up, that it has ended. Bits and an
- * eventfd tell them. A Thread lives until both sides have let it go: a thread that cannot be
- * stopped goes on by itself. */
+ * A thread has news for its owner: that its memory is used up, that it has ended, lines for the
+ * log. Bits and an eventfd tell them. A Thread lives until both sides have let it go: a thread that
+ * cannot be stopped goes on by itself. */
 #include "host/thread.h"
 
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,10 +19,21 @@
 enum {
   NEWS_EXHAUSTED = 1,
   NEWS_ENDED = 2,
+  NEWS_LINES = 4,
+  LINES_MOST = 100,  /* that wait for the owner; more are dropped */
   GRACE = 100,       /* milliseconds to tell that memory is used up */
   ATTEMPT = 100,     /* milliseconds between two tries to stop it */
   ATTEMPTS_MAX = 10, /* then it is given up */
 };
+
+/* A line for the owner's log. */
+typedef struct Line {
+  struct Line *next; /* the one before it, in time */
+  LogLevel level;
+  int page;
+  size_t size;
+  char text[]; /* followed by a zero byte */
+} Line;
 
 struct Thread {
   uv_poll_t watcher;
@@ -31,6 +43,8 @@ struct Thread {
   int fd;         /* owned; an eventfd */
   int references; /* atomic: one of each side */
   int news;       /* atomic */
+  Line *lines;    /* atomic; the newest */
+  int line_count; /* atomic */
   ChildExit how;  /* the thread's, until it has told its end */
   bool is_asked;  /* to stop; then `reason` is why it ended */
   ChildExit reason;
@@ -44,6 +58,10 @@ static const ChildExit out_of_memory = {.known = true, .code = CHILD_OUT_OF_MEMO
 static void let_go(Thread *thread) {
   if (__atomic_sub_fetch(&thread->references, 1, __ATOMIC_ACQ_REL) > 0) return;
   thread->options.release(thread->options.body);
+  for (Line *next, *line = thread->lines; line; line = next) {
+    next = line->next;
+    free(line);
+  }
   close(thread->fd);
   free(thread);
 }
@@ -71,6 +89,21 @@ static void *run(void *argument) {
 
 void thread_out_of_memory(Thread *thread) { tell(thread, NEWS_EXHAUSTED); }
 
+void thread_log(Thread *thread, LogLevel level, int page, const char *text, size_t size) {
+  if (__atomic_load_n(&thread->line_count, __ATOMIC_RELAXED) >= LINES_MOST) return;
+  Line *line = malloc(sizeof *line + size + 1);
+  if (!line) return;
+  *line = (Line){.level = level, .page = page, .size = size};
+  memcpy(line->text, text, size);
+  line->text[size] = 0;
+  __atomic_add_fetch(&thread->line_count, 1, __ATOMIC_RELAXED);
+  line->next = __atomic_load_n(&thread->lines, __ATOMIC_RELAXED);
+  while (!__atomic_compare_exchange_n(&thread->lines, &line->next, line, true, __ATOMIC_RELEASE,
+                                      __ATOMIC_RELAXED))
+    continue;
+  tell(thread, NEWS_LINES);
+}
+
 void thread_abandon(Thread *thread, ChildExit how) {
   end(thread, how);
   pthread_exit(NULL);
@@ -80,6 +113,28 @@ void thread_abandon(Thread *thread, ChildExit how) {
 
 static bool has_news(const Thread *thread, int news) {
   return __atomic_load_n(&thread->news, __ATOMIC_ACQUIRE) & news;
+}
+
+/* Takes what was logged so far, the oldest line first. */
+static Line *take_lines(Thread *thread) {
+  Line *line = __atomic_exchange_n(&thread->lines, NULL, __ATOMIC_ACQUIRE), *first = NULL;
+  while (line) {
+    Line *before = line->next;
+    line->next = first;
+    first = line;
+    line = before;
+  }
+  return first;
+}
+
+static void pass_lines_on(Thread *thread) {
+  const LogSink *log = thread->options.log;
+  for (Line *next, *line = take_lines(thread); line; line = next) {
+    next = line->next;
+    __atomic_sub_fetch(&thread->line_count, 1, __ATOMIC_RELAXED);
+    log->write(log->data, line->level, line->page, line->text, line->size);
+    free(line);
+  }
 }
 
 static void on_handle_closed(uv_handle_t *handle) {
@@ -102,6 +157,7 @@ static void conclude(Thread *thread) {
     log_warn_to(thread->options.log, "a renderer's thread cannot be stopped: it is left to itself");
     pthread_detach(thread->id);
   }
+  pass_lines_on(thread);
   close_handles(thread);
   if (thread->options.on_exit) thread->options.on_exit(thread, how);
 }
@@ -133,7 +189,11 @@ static void on_news(uv_poll_t *watcher, int status, int events) {
   if (read(thread->fd, &count, sizeof count) < 0) return;
   if (has_news(thread, NEWS_ENDED)) {
     conclude(thread);
-  } else if (!thread->is_asked) {
+    return;
+  }
+  pass_lines_on(thread);
+  bool is_exhausted = has_news(thread, NEWS_EXHAUSTED) && !thread->is_asked;
+  if (is_exhausted && !uv_is_active((uv_handle_t *)&thread->timer)) {
     uv_timer_start(&thread->timer, on_grace_over, GRACE, 0);
   }
 }

@@ -48,5 +48,8 @@ void thread_close(Thread *thread);
 /* For the thread itself: its memory is used up. It has a moment to tell, then it is stopped. */
 void thread_out_of_memory(Thread *thread);
 
+/* For the thread itself: a line for the log of the options, which is not NULL. */
+void thread_log(Thread *thread, LogLevel level, int page, const char *text, size_t size);
+
 /* For the thread itself: ends it where it stands. What it has allocated is lost. */
 _Noreturn void thread_abandon(Thread *thread, ChildExit how);
