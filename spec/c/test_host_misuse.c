@@ -92,6 +92,30 @@ static void test_stop_without_renderer(void) {
   lunette_close(host);
 }
 
+/* Nothing follows QUIT, neither what its listeners send nor what the end of pages settles. */
+static void test_quit_is_last(void) {
+  LunetteHost *host =
+      open_app("local lunette = require 'lunette'\n"
+               "lunette.app.on('quit', function() lunette.host.send 'bye' end)\n"
+               "lunette.ipcMain.on('end', function()\n"
+               "  lunette.app.exit(4) lunette.sleep(0) lunette.host.send 'bye' end)",
+               "require('lunette').ipcRenderer.handle('never', function()\n"
+               "  require('lunette').sleep(1e6) end)");
+  static const int wanted[] = {LUNETTE_EVENT_PAGE_CLOSED, LUNETTE_EVENT_MESSAGE,
+                               LUNETTE_EVENT_REPLY,       LUNETTE_EVENT_REPLY,
+                               LUNETTE_EVENT_QUIT,        LUNETTE_EVENT_NONE};
+  lunette_on(host, "bye", NULL, NULL);
+  int page = lunette_page_open(host, "page.lua", PAGE);
+  await_event(host, LUNETTE_EVENT_PAGE_LOADED);
+  CHECK(lunette_invoke(host, page, "never", NULL, 0) == 1);
+  CHECK(lunette_invoke(host, page, "never", NULL, 0) == 2);
+  CHECK(send_text(host, LUNETTE_MAIN, "end", NULL) == LUNETTE_OK);
+  while (lunette_pump(host, 1000) != LUNETTE_ENDED) continue;
+  for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+    CHECK(lunette_next_event(host)->type == wanted[i]);
+  lunette_close(host);
+}
+
 /* What was posted before is something to wait for. */
 static void test_posts_before_run(void) {
   LunetteHost *host = open_app("local lunette, count = require 'lunette', 0\n"
@@ -207,6 +231,33 @@ static void test_queue_is_full(void) {
   lunette_close(host);
 }
 
+/* ---- lines of the runtime's ---- */
+
+/* What a page on a thread has to say is not for the program's standard error. */
+static void test_lines_of_a_thread(void) {
+  LunetteHost *host = open_page_host("local ipc = require('lunette').ipcRenderer\n"
+                                     "for i = 1, 11 do ipc.on('x', function() end) end\n"
+                                     "for i = 1, 11 do ipc.on('y', function() end) end");
+  lunette_page_open(host, "page.lua", THREAD);
+  const LunetteEvent *event = await_event(host, LUNETTE_EVENT_LOG);
+  CHECK(strstr(event->text, "11 listeners for 'x'") && event->status == LUNETTE_LOG_WARNING);
+  CHECK(strstr(await_event(host, LUNETTE_EVENT_LOG)->text, "11 listeners for 'y'"));
+  lunette_close(host);
+}
+
+static void test_bad_channels(void) {
+  LunetteHost *host = open_app("local host = require('lunette').host\n"
+                               "print(select(2, pcall(function() host.send() end)))\n"
+                               "print(select(2, pcall(function() host.invoke({}) end)))",
+                               NULL);
+  const char *text = await_event(host, LUNETTE_EVENT_LOG)->text;
+  CHECK(strcmp(text, "(code):2: bad argument #1 to 'host.send' (string expected, got nil)") == 0);
+  text = await_event(host, LUNETTE_EVENT_LOG)->text;
+  CHECK(strcmp(text, "(code):3: bad argument #1 to 'host.invoke' (string expected, got table)") ==
+        0);
+  lunette_close(host);
+}
+
 /* ---- signals of the program's ---- */
 
 static void on_alarm(int number) { (void)number; }
@@ -229,9 +280,9 @@ static int count_threads(void) {
 /* A thread that needs some time for its end has it, also in a program with a profiler. */
 static void test_slow_end_under_signals(void) {
   int before = count_threads();
-  LunetteHost *host = open_page_host("local clock = os.clock\n"
+  LunetteHost *host = open_page_host("local clock = require('lunette').process.hrtime\n"
                                      "keep = setmetatable({}, { __gc = function()\n"
-                                     "  local till = clock() + 0.2\n"
+                                     "  local till = clock() + 200000000\n"
                                      "  while clock() < till do end end })");
   lunette_page_open(host, "page.lua", THREAD);
   CHECK(await_event(host, LUNETTE_EVENT_PAGE_LOADED)->page == 1);
@@ -317,11 +368,14 @@ static void test(void) {
   test_bad_values();
   test_after_the_end();
   test_stop_without_renderer();
+  test_quit_is_last();
   test_posts_before_run();
   test_hook_while_closing();
   test_hook_closes();
   test_listener_adds_another();
   test_queue_is_full();
+  test_lines_of_a_thread();
+  test_bad_channels();
   test_slow_end_under_signals();
   test_first_loop();
   test_few_descriptors(THREAD, true);

@@ -13,15 +13,23 @@ local ipc_main = import "main.ipc_main"
 local json = import "common.json"
 local lifecycle = import "main.lifecycle"
 local promises = import "common.promise"
+local task = import "common.task"
 local web_contents = import "main.web_contents"
 
 local ipcMain = ipc_main.ipcMain
-local check, raise_event = arguments.check, core_host.event
+local check = arguments.check
 local OK <const>, FULL <const>, NO_PAGE <const> = core_host.OK, core_host.FULL, core_host.NO_PAGE
 local INVALID <const>, FAILED <const> = core_host.INVALID, core_host.FAILED
 local MAIN <const>, ALL_PAGES <const> = core_host.MAIN, core_host.ALL_PAGES
 
 local M = {}
+
+-- QUIT is the last event but for lines of the log, which do not come this way.
+local has_quit = false
+
+local function raise_event(...)
+  if not has_quit then core_host.event(...) end
+end
 
 -- Values
 
@@ -183,7 +191,14 @@ function M.send_lua(page, channel, _, _, ...)
   return send(page, channel, ...)
 end
 
-local last_invoke = 0
+-- Questions of the program that no page has answered yet: number to {page, channel}.
+local asked, last_invoke = {}, 0
+
+local function tell_reply(id, text, status)
+  local question = asked[id]
+  asked[id] = nil
+  if question then raise_event(core_host.REPLY, question[1], id, question[2], text, status) end
+end
 
 --- lunette_invoke.
 function M.invoke(page, channel, text)
@@ -192,12 +207,14 @@ function M.invoke(page, channel, text)
   last_invoke = last_invoke + 1
   local id = last_invoke
   local function tell_error(err)
-    raise_event(core_host.REPLY, page, id, channel, tostring(err), FAILED)
+    tell_reply(id, tostring(err), FAILED)
   end
-  contents:invoke(channel, decode(text)):andThen(function(...)
+  local promise = contents:invoke(channel, decode(text))
+  asked[id] = { page, channel }
+  promise:andThen(function(...)
     local ok, result = pcall(encode, "result", ...)
     if not ok then return tell_error(result) end
-    raise_event(core_host.REPLY, page, id, channel, result)
+    tell_reply(id, result)
   end, tell_error)
   return id
 end
@@ -295,11 +312,23 @@ end
 
 M.host = host
 
+-- Behind all listeners of `quit`, and what the end of the pages has settled.
+local function tell_quit(code)
+  local ids = {}
+  for id in pairs(asked) do ids[#ids + 1] = id end
+  table.sort(ids)
+  for _, id in ipairs(ids) do
+    tell_reply(id, "the app has ended", FAILED)
+  end
+  raise_event(core_host.QUIT, 0, 0, nil, nil, code)
+  has_quit = true
+end
+
 --- Begins to tell of the app and its pages.
 function M.start()
   lifecycle.app.on("web-contents-created", watch_page)
   lifecycle.app.on("quit", function(_, code)
-    raise_event(core_host.QUIT, 0, 0, nil, nil, code)
+    task.enqueue(tell_quit, code)
   end)
 end
 
