@@ -205,8 +205,8 @@ typedef struct LunetteOptions {
   void *data;               /* what hooks get first */
 
   /* The signal by which pages that are threads are interrupted to be stopped, such as SIGURG. The
-   * library handles it from the first such page on. 0: none, and the Lua code of these pages is
-   * about half as fast, as it must look by itself whether it is to stop. */
+   * library handles it from the first such page on, until it is unloaded. 0: none, and the Lua code
+   * of these pages is about half as fast, as it must look by itself whether it is to stop. */
   int stop_signal;
 } LunetteOptions;
 

@@ -6,6 +6,8 @@
  * the archives that the library is made from, the names of those variables are replaced by the ones
  * below, which hold the same values. `environ` changes, when a variable is set; so it is read anew
  * by whoever uses it. */
+#include "vm/brake.h"
+
 #include <netinet/in.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -30,6 +32,9 @@ __attribute__((constructor(101))) static void fill(void) {
   pic_stderr = stderr;
   pic_environ = environ;
 }
+
+/* When the library is unloaded. */
+__attribute__((destructor)) static void leave(void) { brake_give_signals_back(); }
 
 /* In the child of uv_spawn, which has set `environ`. */
 int pic_execvp(const char *file, char *const argv[]) { return execvpe(file, argv, pic_environ); }

@@ -54,14 +54,25 @@ static void on_signal(int number, siginfo_t *info, void *unused) {
   if (brake->running) set_stop(brake->running);
 }
 
+static bool is_ours(const struct sigaction *action) {
+  return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == on_signal;
+}
+
 int brake_take_signal(int number) {
   struct sigaction action = {.sa_sigaction = on_signal,
                              .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
   struct sigaction now;
   if (sigaction(number, NULL, &now) != 0) return -errno;
-  if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == on_signal) return 0;
+  if (is_ours(&now)) return 0;
   sigemptyset(&action.sa_mask);
   return sigaction(number, &action, NULL) == 0 ? 0 : -errno;
+}
+
+void brake_give_signals_back(void) {
+  struct sigaction now;
+  for (int number = 1; number < NSIG; number++) {
+    if (sigaction(number, NULL, &now) == 0 && is_ours(&now)) signal(number, SIG_DFL);
+  }
 }
 
 void brake_fit(Brake *brake, State *state) {

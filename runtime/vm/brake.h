@@ -26,6 +26,9 @@ void brake_init(Brake *brake, int signal);
  * for brakes. Returns 0 or a negative errno. */
 int brake_take_signal(int number);
 
+/* Gives the signals that were taken their default back, before the handler's code is unloaded. */
+void brake_give_signals_back(void);
+
 /* A new state, before it runs anything. */
 void brake_fit(Brake *brake, State *state);
 

@@ -90,6 +90,7 @@ static LunetteHost *open_app(const Library *library) {
   LunetteFile files[] = {{"main.lua", main_script, sizeof main_script - 1},
                          {"page.lua", page_script, sizeof page_script - 1}};
   LunetteOptions options = {.size = sizeof options, .files = files, .file_count = 2};
+  options.stop_signal = SIGURG;
   LunetteHost *host;
   if (library->open(&options, &host) != LUNETTE_OK) fail("open", library->error(host));
   library->handle_invokes(host, "double", NULL, NULL);
@@ -272,6 +273,19 @@ static void again_and_again(const char *path) {
   if (count_files() != before) fail("descriptors", "some are left");
 }
 
+/* What the library has handled does not call into it when it is gone. */
+static void unload(const char *path) {
+  static const char options[] = "{\"webPreferences\":{\"isolation\":\"thread\"}}";
+  Library library = load(path);
+  LunetteHost *host = open_app(&library);
+  library.page_open(host, "page.lua", options);
+  await(&library, host, LUNETTE_EVENT_INVOKE, "done");
+  library.close(host);
+  dlclose(library.handle);
+  if (is_mapped()) fail("dlclose", "the library is still mapped");
+  raise(SIGURG);
+}
+
 /* A page ends while 8 MiB are on their way to it; SIGPIPE would end the program. */
 static void page_dies(const char *path) {
   Library library = load(path);
@@ -300,6 +314,7 @@ int main(int argc, char **argv) {
   if (strcmp(mode, "big") == 0) when_big(path);
   if (strcmp(mode, "cycle") == 0) again_and_again(path);
   if (strcmp(mode, "dies") == 0) page_dies(path);
+  if (strcmp(mode, "unload") == 0) unload(path);
   puts("done");
   return 0;
 }

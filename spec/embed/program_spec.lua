@@ -61,6 +61,10 @@ describe("the library in a program", has_library and function()
     expect("done\n", "cycle")
   end)
 
+  it("leaves no handler of its signal behind", function()
+    expect("done\n", "unload")
+  end)
+
   it("survives a page that ends while 8 MiB are sent to it", function()
     expect("sent: 1\ngone: killed\ndone\n", "dies")
   end)
