@@ -3,7 +3,7 @@
 # Debian's packages. The second list is only for `make test` and `make lint`, the third for
 # `make engine-sdl` and what continuous integration plays, the fourth for `make fuzz`.
 BUILD_PACKAGES = gcc libc6-dev liblua5.4-dev libuv1-dev lua-luv-dev lua-cjson-dev libseccomp-dev
-TEST_PACKAGES  = lua5.4 lua-busted lua-check lua-filesystem lua-lpeg clang-format \
+TEST_PACKAGES  = lua5.4 lua-busted lua-check lua-filesystem lua-lpeg lua-yaml clang-format \
                  liblua5.1-0 liblua5.3-0 liblua5.4-0 libluajit-5.1-2 pkg-config cmake
 GAME_PACKAGES  = libsdl2-dev love pkg-config
 FUZZ_PACKAGES  = clang libclang-rt-14-dev

@@ -30,7 +30,11 @@ local function sort_attributes(name, attributes)
   return "<" .. name .. table.concat(list)
 end
 
-local function normalise(text, dir)
+--- What a run in the folder has printed, without what differs from run to run.
+---@param text string
+---@param dir string
+---@return string
+function M.normalise(text, dir)
   text = text:gsub(dir:gsub("%p", "%%%0"), "DIR")
   for _, rule in ipairs(VARYING) do
     text = text:gsub(rule[1], rule[2])
@@ -41,7 +45,8 @@ end
 local function run(dir, path, args, options)
   options.cwd = dir
   local result = app.spawn(path, args, options).wait()
-  result.stdout, result.stderr = normalise(result.stdout, dir), normalise(result.stderr, dir)
+  result.stdout = M.normalise(result.stdout, dir)
+  result.stderr = M.normalise(result.stderr, dir)
   return result
 end
 
