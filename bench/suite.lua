@@ -1,6 +1,12 @@
 -- SPDX-License-Identifier: MIT
 -- How long specs of Lunette's own take: lunette bench/suite.lua serial|parallel. Serially, busted
--- runs them in one process; in parallel, `lunette test` does.
+-- runs them in one process, which is this script again; in parallel, `lunette test` does.
+if ... == "busted" then
+  table.remove(arg, 1)
+  require "busted.runner" { standalone = false }
+  os.exit(0)
+end
+
 local lunette = require "lunette"
 local report = require "contender.report"
 
@@ -9,7 +15,7 @@ local FILES <const> = {
   "promises", "web_contents",
 }
 
-local COMMANDS <const> = { serial = "spec/run.lua", parallel = "test" }
+local COMMANDS <const> = { serial = "bench/suite.lua busted", parallel = "test" }
 local words = { lunette.process.execPath, COMMANDS[...] }
 for _, name in ipairs(FILES) do
   words[#words + 1] = ("spec/api/%s_spec.lua"):format(name)

@@ -36,7 +36,7 @@ check() {
 }
 
 for test; do check "$(basename "$test")" full "$test"; done
-for spec in $specs; do check "$(basename "$spec" .lua)" no "$out/lunette" spec/run.lua "$spec"; done
+for spec in $specs; do check "$(basename "$spec" .lua)" no "$out/lunette" test "$spec"; done
 
 echo "valgrind: $(ls "$logs" | grep -c '\.[0-9]*$') processes, $failed failed"
 [ "$failed" = 0 ]

@@ -1,10 +1,11 @@
-local app = require "spec.support.app"
+local launch = require("lunette.test").launch
+local lunette = require "lunette"
 
-local program = app.executable:gsub("[^/]*$", "engine-minimal")
+local program = lunette.process.execPath:gsub("[^/]*$", "engine-minimal")
 
 describe("apps/engine-minimal", function()
   it("moves its creature as the page asks, in frames of its own", function()
-    local result = app.spawn(program, {}).wait()
+    local result = launch("apps/engine-minimal", { program = program }):wait()
     assert.equal("", result.stderr)
     local said = "page 1: moved to 5\npage 1: moved to 3\n"
     assert.equal(said .. "the creature stands at 7\n", result.stdout)
@@ -12,7 +13,7 @@ describe("apps/engine-minimal", function()
   end)
 
   it("says what is wrong with an app that is not there", function()
-    local result = app.spawn(program, { "/nowhere" }).wait()
+    local result = launch("/nowhere", { program = program }):wait()
     assert.equal("/nowhere: no such app\n", result.stderr)
     assert.equal(1, result.status)
   end)

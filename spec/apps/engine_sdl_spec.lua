@@ -1,20 +1,21 @@
-local app = require "spec.support.app"
 local command = require "spec.support.command"
+local lunette = require "lunette"
+local test = require "lunette.test"
 
-local build = app.executable:match "/build/([^/]+)/lunette$"
+local build = lunette.process.execPath:match "/build/([^/]+)/lunette$"
 local has_library = build == "release" or build == "debug"
 local has_sdl = command.exists "pkg-config" and os.execute "pkg-config --exists sdl2" == true
 
 local program
 
 local function copy_game()
-  local folder = app.folder {}
+  local folder = test.tmpdir()
   command.run(("cp -r apps/engine-sdl/scripts apps/engine-sdl/main.lua %s"):format(folder))
   return folder
 end
 
 local function play(folder, ...)
-  return app.spawn(program, { folder, "--report", ... }, { deadline = 60000 })
+  return test.launch(folder, { program = program, args = { "--report", ... }, timeout = 60000 })
 end
 
 describe("apps/engine-sdl", has_library and function()
@@ -27,19 +28,14 @@ describe("apps/engine-sdl", has_library and function()
 
   setup(function()
     command.run(("make -s -C apps/engine-sdl BUILD=%s"):format(build))
-    program = app.executable:gsub("[^/]*$", "engine-sdl")
+    program = lunette.process.execPath:gsub("[^/]*$", "engine-sdl")
   end)
 
   before_each(function()
     folder = copy_game()
   end)
-
-  after_each(function()
-    app.remove(folder)
-  end)
-
   it("plays without a display, and stops a script in an endless loop", function()
-    local result = play(folder, "--frames", "600", "--trap", "240").wait()
+    local result = play(folder, "--frames", "600", "--trap", "240"):wait()
     assert.equal("", result.stderr)
     assert.matches("\nframes: 600 in %d", result.stdout)
     assert.matches("\nframe ms: median %d+%.%d+, 99th percentile", result.stdout)
@@ -56,15 +52,12 @@ describe("apps/engine-sdl", has_library and function()
       local file <close> = assert(io.open(path, "w"))
       file:write(text)
     end
-    local function await(text)
-      app.wait_until(function() return game.output():find(text) end, text)
-    end
-    await "all are alive"
+    game:waitForOutput "all are alive"
     write "require('scripts.creature').on_think(function() return 1, 0 end)"
-    await "a script has changed"
+    game:waitForOutput "a script has changed"
     write "return return"
-    await "does not load"
-    local result = game.wait()
+    game:waitForOutput "does not load"
+    local result = game:wait()
     assert.matches("reloads: 2, ", result.stdout)
     assert.is_true(tonumber(result.stdout:match "failed: (%d+)") > 0, result.stdout)
     assert.matches("last message: does not load: .*graze.lua:1:", result.stdout)
@@ -72,7 +65,7 @@ describe("apps/engine-sdl", has_library and function()
   end)
 
   it("says how it is used", function()
-    local result = app.spawn(program, { "--what" }).wait()
+    local result = test.launch("--what", { program = program }):wait()
     assert.matches("^usage: engine%-sdl", result.stderr)
     assert.equal(2, result.status)
   end)

@@ -1,13 +1,14 @@
-local app = require "spec.support.app"
 local lunette = require "lunette"
+local test = require "lunette.test"
 local uv = lunette.uv
 
--- Runs the search in a folder of these files. The time and the number of renderers, which depend on
--- the machine, are left out of its output.
-local function search(folder, args, env)
-  local full_args = table.move(args, 1, #args, 2, { uv.cwd() .. "/apps/search" })
-  local options = { cwd = folder, env = env }
-  local result = app.spawn(app.executable, full_args, options).wait()
+local DEADLINE <const> = tonumber(os.getenv "LUNETTE_SPEC_DEADLINE")
+
+-- Runs the search in a folder. The time and the number of renderers, which depend on the machine,
+-- are left out of its output.
+local function search(folder, args)
+  local options = { args = args, cwd = folder, timeout = DEADLINE }
+  local result = test.launch(uv.cwd() .. "/apps/search", options):wait()
   result.stdout = result.stdout:gsub("in %d+%.%d%d s with %d+ renderers?", "in TIME")
   return result
 end
@@ -33,10 +34,18 @@ describe("apps/search", function()
   local folder
 
   local function given(files)
-    folder = app.folder(files)
+    folder = test.tmpdir()
+    for name, text in pairs(files) do
+      for slash in name:gmatch "()/" do
+        uv.fs_mkdir(folder .. "/" .. name:sub(1, slash - 1), 448)
+      end
+      local file <close> = assert(io.open(folder .. "/" .. name, "w"))
+      file:write(text)
+    end
     return folder
   end
 
+  -- The path that is too long is so for the worker too.
   after_each(function()
     if folder then os.execute("rm -rf '" .. folder .. "'") end
     folder = nil
@@ -192,8 +201,9 @@ passed over: 1 binary, 1 over 16 MiB, 1 link, 2 build or version control folders
   -- Under script(1), whose child has a terminal.
   local function on_terminal(env)
     given { ["text"] = "a lunette" }
-    local command = ("%s apps/search %s lunette"):format(app.executable, folder)
-    return app.spawn("script", { "-qec", command, "/dev/null" }, { env = env }).wait().stdout
+    local line = ("%s apps/search %s lunette"):format(lunette.process.execPath, folder)
+    return test.launch("-qec", { program = "script", args = { line, "/dev/null" }, env = env })
+      :wait().stdout
   end
 
   it("marks the hits on a terminal", function()

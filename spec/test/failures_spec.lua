@@ -169,6 +169,19 @@ describe("what specs do to their process is not the controller's:", function()
     end)
   end
 
+  it("a temporary file whose path is too long", function()
+    local dir = app.folder {}
+    local result = suite.run({ ["spec/a_spec.lua"] = [[
+      it("a", function()
+        local name = ("d"):rep(200)
+        local step = ("mkdir %s && cd -P %s"):format(name, name)
+        assert(os.execute(("cd $TMPDIR; for i in $(seq 25); do %s; done"):format(step)))
+      end)
+    ]] }, { "-o", "TAP" }, { env = { TMPDIR = dir } })
+    assert.same({ "ok 1 - a\n1..1\n", "" }, { result.stdout, result.stderr })
+    assert.is_true(os.remove(dir))
+  end)
+
   it("bytes of any kind that they print, and many of them", function()
     local result = suite.run({ ["spec/a_spec.lua"] = [[
       it("a", function()

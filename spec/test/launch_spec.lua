@@ -106,6 +106,19 @@ describe("an app under test", function()
     assert.matches("output that matches 'never': not in 30 ms", printed, 1, true)
   end)
 
+  it("may be run by another program, of which no more can be asked than its output", function()
+    check [[
+      app:stop()
+      app = test.launch("-c", { program = "sh", args = { 'echo "$0 $1" >&2; exit 3', "a", "b" } })
+      assert.same({ "", "a b\n", 3, 0 }, { app:wait().stdout, app:wait().stderr,
+        app:wait().status, app:wait().signal })
+      for name, argument in pairs { evaluate = "", waitForEvent = "x", windows = 1, stop = 1 } do
+        local _, err = pcall(app[name], app, argument)
+        assert.matches("the app is run by another program, which cannot be asked", err, 1, true)
+      end
+    ]]
+  end)
+
   it("that a signal ends says so", function()
     check [[
       app:waitForOutput "loaded"

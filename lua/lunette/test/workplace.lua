@@ -31,6 +31,7 @@ end
 -- Leaves what cannot be removed.
 local function remove(uv, path)
   local request = uv.fs_scandir(path)
+  if not request then return end
   for name, kind in function() return uv.fs_scandir_next(request) end do
     local inner = path .. "/" .. name
     if kind == "directory" then remove(uv, inner) else uv.fs_unlink(inner) end
@@ -38,9 +39,17 @@ local function remove(uv, path)
   uv.fs_rmdir(path)
 end
 
+-- rm(1) can remove what has a path that is too long to be named at once.
+local function remove_rest(path)
+  if not core_os.stat(path) then return end
+  os.execute(("rm -rf -- '%s'"):format(path:gsub("'", [['\'']])))
+end
+
 --- Removes the folder with all that is in it.
 function M.remove()
-  if folder then remove(import "core.luv", folder) end
+  if not folder then return end
+  remove(import "core.luv", folder)
+  remove_rest(folder)
   folder = nil
 end
 

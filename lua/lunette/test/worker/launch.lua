@@ -14,6 +14,7 @@ local AGENT_FD <const> = 3 -- where the app finds its end of the link
 ---@field env table<string, string|false>? on top of ours; false: not there
 ---@field cwd string?
 ---@field timeout integer? milliseconds that each wait takes at most: 20 s unless said
+---@field program string? that embeds Lunette and runs the app: it can only be watched from outside
 
 ---@class App
 ---@field pid integer
@@ -52,10 +53,10 @@ local function await(self, promise, what)
   return check_in_time(self, what, promise:timeout(self._timeout):pawait())
 end
 
-local function environment(uv, extra)
+local function environment(uv, options)
   local list, variables = {}, uv.os_environ()
-  variables.LUNETTE_TEST_LINK = tostring(AGENT_FD)
-  for name, value in pairs(extra or {}) do
+  if not options.program then variables.LUNETTE_TEST_LINK = tostring(AGENT_FD) end
+  for name, value in pairs(options.env or {}) do
     variables[name] = value
   end
   for name, value in pairs(variables) do
@@ -77,26 +78,30 @@ local function read_all(pipe, into)
   return promise
 end
 
--- The app's side of the link is ours until it has been started.
-local function connect(self, uv, pair)
-  uv.fs_close(pair[2])
+local function connect(self, fd)
   local owner = { _routes = { handlers = {}, listeners = {} }, internal = {} }
   function owner.on_gone()
     self._peer:close "the app has ended"
   end
   self._peer = Peer.new("main", owner, "an app under test")
   assert(self._peer:boot {})
-  assert(self._peer:connect(pair[1]))
+  assert(self._peer:connect(fd))
+end
+
+-- What can ask the app, which knows of us.
+local function peer_of(self)
+  return self._peer or error("the app is run by another program, which cannot be asked", 3)
 end
 
 local function spawn(self, uv, app, options)
   local args = table.move(options.args or {}, 1, #(options.args or {}), 2, { app })
-  local stdout, stderr, pair = uv.new_pipe(false), uv.new_pipe(false), assert(uv.socketpair())
+  local stdout, stderr = uv.new_pipe(false), uv.new_pipe(false)
+  local pair = options.program and {} or assert(uv.socketpair())
   self._ended = promises.pending()
   local process
-  process, self.pid = uv.spawn(core_os.exec_path(), {
+  process, self.pid = uv.spawn(options.program or core_os.exec_path(), {
     args = args,
-    env = environment(uv, options.env),
+    env = environment(uv, options),
     cwd = options.cwd,
     stdio = { nil, stdout, stderr, pair[2] },
   }, function(code, signal)
@@ -104,8 +109,10 @@ local function spawn(self, uv, app, options)
     running[self] = nil
     promises.fulfil(self._ended, code, signal)
   end)
+  if pair[2] then uv.fs_close(pair[2]) end
+  if not process and pair[1] then uv.fs_close(pair[1]) end
   assert(process, self.pid)
-  connect(self, uv, pair)
+  if pair[1] then connect(self, pair[1]) end
   self._read = { read_all(stdout, self._out), read_all(stderr, self._err) }
 end
 
@@ -153,14 +160,14 @@ end
 function App:evaluate(code, ...)
   check_self("App:evaluate", self, App)
   arguments.check("App:evaluate", 1, code, "string")
-  return await(self, self._peer:request("evaluate", code, ...), "evaluate")
+  return await(self, peer_of(self):request("evaluate", code, ...), "evaluate")
 end
 
 --- Its windows, as they are now.
 ---@return AppWindow[]
 function App:windows()
   check_self("App:windows", self, App)
-  local list = await(self, self._peer:request "windows", "windows")
+  local list = await(self, peer_of(self):request "windows", "windows")
   for _, window in ipairs(list) do
     window._app = self
     setmetatable(window, Window)
@@ -174,7 +181,7 @@ end
 function App:waitForEvent(name)
   check_self("App:waitForEvent", self, App)
   arguments.check("App:waitForEvent", 1, name, "string")
-  return await(self, self._peer:request("wait-event", nil, name), name)
+  return await(self, peer_of(self):request("wait-event", nil, name), name)
 end
 
 --- Awaits its end.
@@ -194,7 +201,7 @@ end
 ---@return {stdout: string, stderr: string, status: integer, signal: integer}
 function App:stop()
   check_self("App:stop", self, App)
-  self._peer:request("quit"):catch(function() end)
+  peer_of(self):request("quit"):catch(function() end)
   return self:wait()
 end
 
