@@ -72,10 +72,10 @@ function M.run(files, args, options)
 end
 
 --- By busted itself.
-function M.run_plainly(files, args)
+function M.run_plainly(files, args, options)
   return with_folder(files, function(dir)
     local line = table.move(args or {}, 1, #(args or {}), 2, { "/usr/bin/busted" })
-    return run(dir, "/usr/bin/lua5.4", line, {})
+    return run(dir, "/usr/bin/lua5.4", line, options or {})
   end)
 end
 

@@ -45,6 +45,32 @@ describe("lunette test ends with", function()
   end)
 end)
 
+describe("lunette test says what is wrong, without a traceback:", function()
+  for line, case in pairs {
+    ["--record=/dev/full"] = { 1, "busted: error: /dev/full: No space left on device\n" },
+    ["--record=/nowhere/x"] = { 2, "busted: error: /nowhere/x: No such file or directory\n" },
+    ["--shard=1/2 --shard-times=none"] = { 2, "busted: error: none: no such file of times\n" },
+    ["--shard-times=/nowhere/x"] = { 1, "busted: error: /nowhere/x: No such file or directory\n" },
+    ["--serial=%"] = { 2, "busted: error: --serial: a Lua pattern expected, got '%'\n" },
+    ["--split=a --split=["] = { 2,
+      "busted: error: --split: a Lua pattern expected, got 'a', '['\n" },
+    ["--replay none"] = { 2, "busted: error: ENOENT: no such file or directory: none\n" },
+  } do
+    it(line, function()
+      local words = {}
+      for word in line:gmatch "%S+" do words[#words + 1] = word end
+      local result = suite.run(PASSES, words)
+      assert.same({ case[1], case[2] }, { result.status, result.stderr })
+    end)
+  end
+
+  it("no temporary folder", function()
+    local result = suite.run(PASSES, {}, { env = { TMPDIR = "/nowhere" } })
+    assert.matches("^lunette test: no place for temporary files: ENOENT[^\n]*\n$", result.stderr)
+    assert.equal(1, result.status)
+  end)
+end)
+
 describe("lunette test --help and --version", function()
   it("tell busted's options and Lunette's, and busted's version", function()
     local help = suite.run(PASSES, { "--help" })

@@ -76,8 +76,8 @@ describe("lunette test reports as an error of the test that runs", function()
   if not app.executable:find "/asan/" then
     it("that memory is used up", function()
       local dir = app.folder {
-        ["spec/a_spec.lua"] = "it('a', function() local t = {} while true do t[#t + 1] = "
-          .. "('x'):rep(1 << 24) .. #t end end) it('b', function() end)",
+        ["spec/a_spec.lua"] = "it('a', function() local t, k = {}, ('x'):rep(4096) while true do "
+          .. "t[#t + 1] = k:rep(256) .. #t end end) it('b', function() end)",
         ["spec/b_spec.lua"] = BYSTANDER,
       }
       local line = ('ulimit -v 400000; exec "%s" test -o TAP'):format(app.executable)

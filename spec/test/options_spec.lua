@@ -1,5 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- `lunette test` with busted's options: each report is the one that busted itself gives.
+local app = require "spec.support.app"
+local lunette = require "lunette"
 local suite = require "spec.support.suite"
 
 local FILES <const> = {
@@ -39,6 +41,8 @@ local FILES <const> = {
   ["spec/d_other.lua"] = "it('d', function() end)",
   ["spec/sub/e_spec.lua"] = "it('e', function() io.write 'no newline' end) error 'file error'",
   ["spec/syntax_spec.lua"] = "it('is not closed'",
+  ["path_spec.lua"] = "it('p', function() print(package.path:match '^[^;]*', "
+    .. "package.cpath:match '^[^;]*') end)",
   ["src/lib.lua"] = "return { name = 'lib' }",
   ["helper.lua"] = [[
     local busted = require "busted"
@@ -73,6 +77,79 @@ for name, text in pairs(FILES) do
   if name ~= ".busted" then PLAIN[name] = text end
 end
 
+-- Command lines; each option of busted's is in one, or tested elsewhere.
+local LINES <const> = {
+  "spec",
+  "",
+  "-v spec",
+  "-p _other spec",
+  "--exclude-pattern=b_ -p a_ -p c_ spec",
+  "-R spec/sub",
+  "--no-recursive spec",
+  "-t slow spec",
+  "-t quick,nothing spec",
+  "--exclude-tags=slow spec",
+  "--filter=nested --filter=alone spec",
+  "--filter-out=e spec",
+  "-l spec",
+  "-l -t quick spec",
+  "--helper=helper.lua -Xhelper one,two spec/c_spec.lua",
+  "--helper=helper.lua spec/c_spec.lua spec/b_spec.lua",
+  "--helper=missing.lua spec/c_spec.lua",
+  "--lazy spec",
+  "-k spec/c_spec.lua",
+  "--no-keep-going spec/a_spec.lua spec/b_spec.lua",
+  "--suppress-pending spec/a_spec.lua",
+  "--defer-print spec/a_spec.lua spec/b_spec.lua",
+  "--lang=de spec/a_spec.lua",
+  "--repeat=2 spec/c_spec.lua",
+  "--sort spec/a_spec.lua spec/c_spec.lua",
+  "--shuffle --seed=5 spec/a_spec.lua spec/b_spec.lua spec/c_spec.lua",
+  "--shuffle-files --seed=7 spec/a_spec.lua spec/b_spec.lua spec/c_spec.lua",
+  "--shuffle-tests --seed=7 -o TAP spec/a_spec.lua",
+  "-m other/?.lua spec/b_spec.lua",
+  "--loaders=lua spec/c_spec.lua",
+  "-C spec -m ../src/?.lua b_spec.lua",
+  "nothing spec/c_spec.lua",
+  "-p matches_nothing spec",
+  "-o nothing spec/c_spec.lua",
+  "spec/syntax_spec.lua",
+  "--verbose --no-verbose spec/a_spec.lua",
+  "--pattern=_other spec",
+  "--recursive spec/sub",
+  "--tags slow --filter t spec",
+  "--list --filter=passes spec",
+  "-Xhelper one --helper=helper.lua -Xhelper two spec/c_spec.lua",
+  "--no-lazy spec/a_spec.lua",
+  "--keep-going spec/c_spec.lua",
+  "--no-suppress-pending --no-defer-print spec/a_spec.lua",
+  "--sort-files spec/c_spec.lua spec/b_spec.lua",
+  "--sort-tests -o TAP spec/a_spec.lua",
+  "--no-sort --no-sort-files --no-sort-tests spec/a_spec.lua",
+  "--no-shuffle --no-shuffle-files --no-shuffle-tests spec/a_spec.lua",
+  "--shuffle-files --repeat=2 --seed=9 spec",
+  "--repeat=3 --no-keep-going -o TAP spec/c_spec.lua spec/a_spec.lua",
+  "--lpath=other/?.lua --cpath=other/?.so path_spec.lua",
+  "--cpath=other/?.so;more/?.so path_spec.lua",
+  "--loaders=lua,moonscript spec/c_spec.lua",
+  "--directory=spec -C sub -p e_",
+  "--auto-insulate spec/b_spec.lua spec/c_spec.lua",
+  "--no-coverage --no-enable-sound --ignore-lua spec/c_spec.lua",
+  "-- spec/c_spec.lua",
+  "spec/c_spec.lua spec/c_spec.lua",
+}
+
+-- Those that are wrong, for which busted has a status of 1.
+local WRONG <const> = {
+  "--tags=slow --exclude-tags=slow spec",
+  "--repeat=none spec",
+  "--seed=none spec",
+  "--config-file=missing spec",
+  "--sort --directory=missing spec",
+  "--unknown spec",
+  "-o",
+}
+
 -- `own`: options that only `lunette test` is given.
 local function check(files, args, own)
   local all = table.move(args, 1, #args, #(own or {}) + 1, table.move(own or {}, 1, 9, 1, {}))
@@ -99,43 +176,7 @@ describe("lunette test gives the report of busted", function()
     check(PLAIN, { "-o", "json", "--filter=passes", "--filter=alone", "spec" })
   end)
 
-  for _, line in ipairs {
-    "spec",
-    "",
-    "-v spec",
-    "-p _other spec",
-    "--exclude-pattern=b_ -p a_ -p c_ spec",
-    "-R spec/sub",
-    "--no-recursive spec",
-    "-t slow spec",
-    "-t quick,nothing spec",
-    "--exclude-tags=slow spec",
-    "--filter=nested --filter=alone spec",
-    "--filter-out=e spec",
-    "-l spec",
-    "-l -t quick spec",
-    "--helper=helper.lua -Xhelper one,two spec/c_spec.lua",
-    "--helper=helper.lua spec/c_spec.lua spec/b_spec.lua",
-    "--helper=missing.lua spec/c_spec.lua",
-    "--lazy spec",
-    "-k spec/c_spec.lua",
-    "--no-keep-going spec/a_spec.lua spec/b_spec.lua",
-    "--suppress-pending spec/a_spec.lua",
-    "--defer-print spec/a_spec.lua spec/b_spec.lua",
-    "--lang=de spec/a_spec.lua",
-    "--repeat=2 spec/c_spec.lua",
-    "--sort spec/a_spec.lua spec/c_spec.lua",
-    "--shuffle --seed=5 spec/a_spec.lua spec/b_spec.lua spec/c_spec.lua",
-    "--shuffle-files --seed=7 spec/a_spec.lua spec/b_spec.lua spec/c_spec.lua",
-    "--shuffle-tests --seed=7 -o TAP spec/a_spec.lua",
-    "-m other/?.lua spec/b_spec.lua",
-    "--loaders=lua spec/c_spec.lua",
-    "-C spec -m ../src/?.lua b_spec.lua",
-    "nothing spec/c_spec.lua",
-    "-p matches_nothing spec",
-    "-o nothing spec/c_spec.lua",
-    "spec/syntax_spec.lua",
-  } do
+  for _, line in ipairs(LINES) do
     it("with " .. (line == "" and "no option" or line), function()
       check(PLAIN, words(line))
     end)
@@ -149,9 +190,61 @@ describe("lunette test gives the report of busted", function()
     check(PLAIN, { "-e", "set = 5", "-e", "print(set)", "spec/c_spec.lua" })
   end)
 
-  for _, line in ipairs { "", "-r task", "-f .busted -r task", "-r task -o TAP" } do
+  for _, line in ipairs { "", "-r task", "-f .busted -r task", "-r task -o TAP",
+    "--config-file=.busted --run=task --output=TAP" } do
     it("with .busted, and " .. line, function()
       check(FILES, words(line))
     end)
   end
+
+  -- A stand-in plays espeak(1).
+  for _, option in ipairs { "-s", "--enable-sound" } do
+    it("with " .. option .. ", and speaks", function()
+      local dir = app.folder { espeak = "#!/bin/sh\n: >$SAID\n" }
+      assert(lunette.uv.fs_chmod(dir .. "/espeak", 448))
+      local env = { PATH = dir .. ":" .. os.getenv "PATH", SAID = dir .. "/said" }
+      local line = { option, "spec/c_spec.lua" }
+      local result = suite.run(PLAIN, line, { env = env })
+      app.wait_until(function() return lunette.uv.fs_stat(env.SAID) end, "a word")
+      assert.same(suite.run_plainly(PLAIN, line, { env = env }), result)
+      os.execute(("rm -r '%s'"):format(dir))
+    end)
+  end
+
+  for _, line in ipairs(WRONG) do
+    it("but for the status, with " .. line, function()
+      local wanted = suite.run_plainly(PLAIN, words(line))
+      assert.equal(1, wanted.status)
+      wanted.status = 2
+      assert.same(wanted, suite.run(PLAIN, words(line)))
+    end)
+  end
+end)
+
+-- Options whose spec is another, or a test above by itself.
+local ELSEWHERE <const> = "--version --lua=LUA --coverage -c --coverage-config-file=FILE "
+  .. "--no-auto-insulate --enable-sound -s -o --output -Xoutput -f --config-file -r --run -e"
+
+-- "-v, --[no-]verbose" stands for three.
+local function each_option(help)
+  local list = {}
+  for names in help:gmatch "\n  (%-[^\n]-)%f[ \n]  " do
+    for name in names:gmatch "%-%-?[%w%[%]-]+" do
+      list[#list + 1] = name:gsub("%[no%-%]", "")
+      if name:find("[no-]", 1, true) then list[#list + 1] = name:gsub("[%[%]]", "") end
+    end
+  end
+  return list
+end
+
+describe("the command lines above", function()
+  it("have every option that busted has", function()
+    local text = " " .. table.concat(LINES, " ") .. " " .. ELSEWHERE .. " "
+    local help = suite.run_plainly({}, { "--help" })
+    local options = each_option(help.stdout .. help.stderr)
+    assert.is_true(#options > 60)
+    for _, option in ipairs(options) do
+      assert.matches(" " .. option:gsub("%p", "%%%0") .. "[ =]", text)
+    end
+  end)
 end)

@@ -62,6 +62,13 @@ function M.exit(code)
   error(setmetatable({ code = code }, Exit), 0)
 end
 
+--- The same, with a complaint.
+---@param text string
+function M.fail(text)
+  core_os.write(2, ("busted: error: %s\n"):format(text))
+  M.exit(1)
+end
+
 local function find()
   if package.searchpath("busted.runner", package.path) then return end
   package.path = package.path .. ";" .. SYSTEM_PATH

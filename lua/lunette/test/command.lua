@@ -146,19 +146,37 @@ end
 local NO_BUSTED <const> = "lunette test: there is no busted here; Debian has it as lua-busted, "
   .. "LuaRocks as busted: "
 
+-- What the run was to leave, and has not, is its failure too.
+local function check_left(run, status)
+  if run.recording then
+    local ok, err = run.recording:close(run.status == nil)
+    if not ok then run.loss = ("%s: %s"):format(run.settings.record, err) end
+  end
+  if not run.loss then return status end
+  return math.max(status, fail(FAILED, "busted: error: " .. run.loss))
+end
+
+-- What is begun first, as it takes its time beside all else: the process that workers come from.
+local function prepare(own)
+  local ok, err = workplace.open()
+  if not ok then return nil, "no place for temporary files: " .. err end
+  if own.replay then return true end
+  ok, err = Host.open_zygote(arg)
+  return ok, err and "no process for workers: " .. err
+end
+
 local function run_command(argv)
   local own, rest = settings.take(argv)
   if not own then return fail(USAGE, "busted: error: " .. rest) end
   set_globals(argv, rest)
-  if not own.replay then assert(Host.open_zygote(arg)) end
-  local ok, err = busted_modules.load()
+  local ok, err = prepare(own)
+  if not ok then return fail(FAILED, "lunette test: " .. err) end
+  ok, err = busted_modules.load()
   if not ok then return fail(FAILED, NO_BUSTED .. err) end
   if help.is_wanted(rest) then return help.print() end
   local run = { own = own, load_errors = {}, names_lua = help.names_lua(rest) }
   watch_signals(run)
-  local status = status_of(run, xpcall(run_busted, task.catch, run))
-  if run.recording then run.recording:close(run.status == nil) end
-  return status
+  return check_left(run, status_of(run, xpcall(run_busted, task.catch, run)))
 end
 
 --- Starts the command. `argv`: 0 the executable, 1 "test", its arguments.

@@ -27,9 +27,11 @@ function Recording.create(path)
   return setmetatable({ _file = file }, Recording)
 end
 
+-- The first failure is kept for the end: the suite runs on all the same.
 local function write(self, kind, item)
   item.kind = kind
-  self._file:write(string.pack("<s4", clone.encode(item)))
+  local ok, err = self._file:write(string.pack("<s4", clone.encode(item)))
+  if not ok then self._failure = self._failure or err end
 end
 
 --- What the run is of.
@@ -37,7 +39,6 @@ end
 ---@param settings TestSettings
 ---@param seed integer
 function Recording:begin(files, settings, seed)
-  self._has_begun = true
   write(self, "head", {
     version = VERSION, files = files, shard = settings.shard, seed = seed, order = settings.order,
   })
@@ -73,11 +74,16 @@ function Recording:finish_round(duration)
   write(self, "round-end", { duration = duration })
 end
 
---- Ends the file; as one that is whole unless the run was cut short.
+--- Ends the file; as one that is whole unless the run was cut short. Returns true, or nil and why
+--- it could not be written.
 ---@param is_whole boolean
+---@return true?, string?
 function Recording:close(is_whole)
   if is_whole then write(self, "end", {}) end
-  self._file:close()
+  local ok, err = self._file:close()
+  local failure = self._failure or not ok and err
+  if failure then return nil, failure end
+  return true
 end
 
 --- The items of a file, in order. Or nil and a message.

@@ -109,7 +109,7 @@ function Replay:publish(host, entry)
     define(self, elements, definition)
   end
   local element, parent = elements[entry.element], elements[entry.parent]
-  if parent then parent.randomseed = entry.seed end
+  if parent and entry.parent ~= 0 then parent.randomseed = entry.seed end -- files are shuffled here
   local is_step = entry.times ~= nil
   local act = is_step and publish_step or publish_outcome
   act(self, entry, element, parent)

@@ -106,6 +106,10 @@ local function given(own, options, name)
   return options[name]
 end
 
+local function describe(value)
+  return type(value) == "table" and table.concat(value, "', '") or tostring(value)
+end
+
 --- The settings: of the command line, else of `options` (busted's, with the keys of .busted). Or
 --- nil and a message.
 ---@param own table
@@ -119,7 +123,7 @@ function M.complete(own, options)
     local text = given(own, options, name)
     if text ~= nil then result[name] = value[1](text) end
     if text ~= nil and not result[name] then
-      return nil, ("--%s: %s expected, got '%s'"):format(name, value[2], tostring(text))
+      return nil, ("--%s: %s expected, got '%s'"):format(name, value[2], describe(text))
     end
   end
   for _, switch in pairs(SWITCHES) do

@@ -107,11 +107,13 @@ local function remember(run, measured)
   local path = not run.playback and times.default_path()
   if path then times.remember(path, measured) end
   local shared = run.settings["shard-times"]
-  if shared and not run.settings.shard then assert(times.write(shared, measured)) end
+  if not shared or run.settings.shard then return end
+  local ok, err = times.write(shared, measured)
+  if not ok then run.loss = err end
 end
 
 --- What busted.execute does with the loaded files.
----@param run table
+---@param run table gets `loss`, what could not be written
 ---@param core table busted's core
 ---@param runs integer how often
 ---@param options {seed: any, shuffle: boolean?, sort: boolean?}

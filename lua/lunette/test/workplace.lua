@@ -7,15 +7,18 @@ local M = {}
 local folder
 local PRIVATE <const> = 448 -- rwx------
 
---- A path in the folder, which is made when it is first asked for.
+--- Makes the folder. Returns true, or nil and a message.
+---@return true?, string?
+function M.open()
+  local err
+  folder, err = import("core.luv").fs_mkdtemp(assert(core_os.tmpdir()) .. "/lunette-XXXXXX")
+  return folder and true, err
+end
+
+--- A path in the folder.
 ---@param name string
 ---@return string
 function M.path(name)
-  local uv = import "core.luv"
-  if not folder then
-    local template = assert(core_os.tmpdir()) .. "/lunette-XXXXXX"
-    folder = assert(uv.fs_mkdtemp(template))
-  end
   return folder .. "/" .. name
 end
 
