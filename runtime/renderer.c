@@ -99,6 +99,8 @@ static int run(Renderer *renderer) {
 }
 
 static int run_zygote(Renderer *renderer, pid_t parent) {
+  bool has_rest = renderer->works || renderer_state_load_rest(renderer->state, renderer->boot);
+  if (!has_rest) return finish(renderer, false);
   /* What is old now stays as it is, and shared, until a child's heap has doubled. */
   lua_gc(renderer->state->L, LUA_GCCOLLECT);
   memory_clear(renderer->state->memory); /* a page of its own for what a renderer makes */

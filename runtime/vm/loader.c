@@ -48,19 +48,18 @@ static int load_embedded(lua_State *L, const char *name) {
   return luaL_loadbufferx(L, (const char *)module->bytes, module->size, name, "b");
 }
 
-/* Runs what makes the module; leaves its value on the stack. */
-static void make_module(lua_State *L, const char *name) {
+/* Runs what makes the module; leaves its value on the stack, or an error. */
+static int make_module(lua_State *L, const char *name) {
   const luaL_Reg *core = strncmp(name, "core.", 5) == 0 ? find_core(name + 5) : NULL;
   if (core) {
     lua_pushcfunction(L, core->func);
-    lua_call(L, 0, 1);
-    return;
+    return lua_pcall(L, 0, 1, 0);
   }
   const char *folder = lua_tostring(L, lua_upvalueindex(2));
   int status = folder ? load_from_folder(L, folder, name) : load_embedded(L, name);
-  if (status != LUA_OK) lua_error(L);
+  if (status != LUA_OK) return status;
   lua_getfield(L, LUA_REGISTRYINDEX, IMPORT);
-  lua_call(L, 1, 1);
+  return lua_pcall(L, 1, 1, 0);
 }
 
 static int l_import(lua_State *L) {
@@ -72,7 +71,11 @@ static int l_import(lua_State *L) {
   if (!lua_isnil(L, -1)) return 1;
   lua_pushboolean(L, 0);
   lua_setfield(L, modules, name);
-  make_module(L, name);
+  if (make_module(L, name) != LUA_OK) {
+    lua_pushnil(L); /* memory or the stack was short, perhaps: it may be tried again */
+    lua_setfield(L, modules, name);
+    return lua_error(L);
+  }
   lua_pushvalue(L, -1);
   lua_setfield(L, modules, name);
   return 1;

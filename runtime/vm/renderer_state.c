@@ -87,8 +87,23 @@ static bool run_protected(State *state, lua_CFunction function, Boot boot) {
   return false;
 }
 
+/* (boot): load_all(). Protected. */
+static int load_rest(lua_State *L) {
+  const Boot *boot = lua_touserdata(L, 1);
+  lua_gc(L, LUA_GCSTOP);
+  loader_import(L, boot->module);
+  lua_getfield(L, -1, "load_all");
+  lua_call(L, 0, 0);
+  lua_gc(L, LUA_GCRESTART);
+  return 0;
+}
+
 bool renderer_state_load(State *state, const char *boot) {
   return run_protected(state, load_modules, (Boot){.module = boot});
+}
+
+bool renderer_state_load_rest(State *state, const char *boot) {
+  return run_protected(state, load_rest, (Boot){.module = boot});
 }
 
 bool renderer_state_prepare(State *state, const char *boot, char *const *arguments) {

@@ -8,6 +8,9 @@
 /* Loads the module `boot` and those that it needs. False, with the reason logged, when it fails. */
 bool renderer_state_load(State *state, const char *boot);
 
+/* For a zygote: loads also what most renderers load when they first need it. False as above. */
+bool renderer_state_load_rest(State *state, const char *boot);
+
 /* For what runs specs: `boot` does what is the same for all workers, with these arguments, which
  * end with NULL. From then on the collector is incremental, with long pauses: a generational one
  * looks at all objects at the latest when the state is closed, and a forked process that does so

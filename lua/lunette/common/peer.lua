@@ -16,12 +16,13 @@
 local import = ...
 local core_link = import "core.link"
 local core = import "core.task"
-local errors = import "common.errors"
 local guard = import "common.guard"
-local json = import "common.json"
+local lazy = import "common.lazy"
 local promises = import "common.promise"
 local report = import "common.report"
 local task = import "common.task"
+
+local errors, json = lazy.module "common.errors", lazy.module "common.json"
 
 local HELLO <const>, BOOT <const> = core_link.HELLO, core_link.BOOT
 local MESSAGE <const>, SEND_TO <const> = core_link.MESSAGE, core_link.SEND_TO
@@ -170,7 +171,9 @@ end
 -- cannot do by itself. They raise nothing.
 local callbacks = {
   --- JSON text of the values, or nil and why there is none.
-  encode = json.encode_list,
+  encode = function(...)
+    return json.encode_list(...)
+  end,
   reject_gone = reject_gone,
   raise_gone = raise_gone,
   raise_remote = raise_remote,

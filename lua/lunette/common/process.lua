@@ -1,7 +1,6 @@
 --- `lunette.process` of every role, and the end of errors that nobody caught.
 local import = ...
 local Emitter = import "common.emitter"
-local arguments = import "common.arguments"
 local core_os = import "core.os"
 local core_state = import "core.state"
 local dotted = import "common.dotted"
@@ -58,50 +57,6 @@ function F.memoryUsage()
   return { heap = heap, heapPeak = peak, rss = (M.resident_memory()) }
 end
 
--- What a sandboxed state does not have.
-local POWERS <const> = { cwd = true, chdir = true, kill = true }
-
--- Raises what the system said at the caller of the public function.
-local function check_result(name, ok, err)
-  if not ok then error(("process.%s: %s"):format(name, err), 3) end
-  return ok
-end
-
---- The working directory.
----@return string
-function F.cwd()
-  local path = check_result("cwd", core_os.cwd())
-  return path
-end
-
---- Changes the working directory.
----@param path string
-function F.chdir(path)
-  arguments.check("process.chdir", 1, path, "string")
-  if path:find("\0", 1, true) then
-    arguments.fail("process.chdir", 1, "string without zero bytes expected")
-  end
-  check_result("chdir", core_os.chdir(path))
-end
-
-local MAX_PID <const> = 0x7fffffff
-
---- Sends a signal (default SIGTERM) to a process.
----@param pid integer
----@param signal string|integer?
----@return boolean
-function F.kill(pid, signal)
-  arguments.check("process.kill", 1, pid, "integer")
-  arguments.check("process.kill", 2, signal, "string|integer|nil")
-  if math.abs(pid) > MAX_PID then arguments.fail("process.kill", 1, "process id expected") end
-  local is_signal, ok, err = pcall(core_os.kill, pid, signal or "SIGTERM")
-  if not is_signal then
-    arguments.fail("process.kill", 2, ("signal expected, got %s"):format(signal))
-  end
-  check_result("kill", ok, err)
-  return ok
-end
-
 for name, fn in pairs(F) do
   F[name] = dotted("process", name, fn)
 end
@@ -155,7 +110,10 @@ function M.setup(fields, has_powers)
   process.execPath = exec_path
   process.versions = core_state.versions()
   for name, fn in pairs(F) do
-    if has_powers or not POWERS[name] then process[name] = fn end
+    process[name] = fn
+  end
+  for name, fn in pairs(has_powers and import "common.process_powers" or {}) do
+    process[name] = dotted("process", name, fn)
   end
   M.own_env = fields.env
   if has_powers and not fields.env then process.env = import "common.environment" end

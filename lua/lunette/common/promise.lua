@@ -7,7 +7,7 @@ local import = ...
 local arguments = import "common.arguments"
 local core = import "core.promise"
 local core_task = import "core.task"
-local errors = import "common.errors"
+local lazy = import "common.lazy"
 local loop = import "core.loop"
 local report = import "common.report"
 local task = import "common.task"
@@ -20,6 +20,7 @@ local start, enqueue = task.start, task.enqueue
 local running = coroutine.running
 local traceback = debug.traceback
 local unpack = table.unpack
+local errors = lazy.module "common.errors"
 
 -- As in promise.h.
 local PENDING <const>, FULFILLED <const>, REJECTED <const> = 0, 1, 2

@@ -1,34 +1,51 @@
 --- What `require "lunette"` gives in every role.
 local import = ...
-local async = import "common.async"
-local combinators = import "common.combinators"
 local dotted = import "common.dotted"
-local json = import "common.json"
+local lazy = import "common.lazy"
 local promises = import "common.promise"
-local timers = import "common.timers"
 
 local Promise = promises.Promise
 local PROMISE_FUNCTIONS <const> = { "new", "resolve", "reject", "delay", "withResolvers", "is" }
 
-for name, fn in pairs(combinators) do
-  Promise[name] = dotted("Promise", name, fn)
-end
 for _, name in ipairs(PROMISE_FUNCTIONS) do
   Promise[name] = dotted("Promise", name, Promise[name])
 end
 
+local function combinator(name)
+  return dotted("Promise", name, import("common.combinators")[name])
+end
+
+lazy.fields(Promise, {
+  all = combinator, allSettled = combinator, any = combinator, race = combinator,
+})
+
 local M = {
   Promise = Promise,
-  null = json.null,
-  json = json,
   process = import("common.process").process,
   version = "0.1.0",
 }
 
-for _, functions in ipairs { async, timers, { generator = import "common.generator" } } do
-  for name, fn in pairs(functions) do
-    M[name] = dotted("lunette", name, fn)
-  end
+local function async(name)
+  return dotted("lunette", name, import("common.async")[name])
 end
+
+local function timer(name)
+  return dotted("lunette", name, import("common.timers")[name])
+end
+
+lazy.fields(M, {
+  async = async, promisify = async, sleep = async, spawn = async,
+  clearInterval = timer, clearTimeout = timer, setImmediate = timer, setInterval = timer,
+  setTimeout = timer,
+  generator = function()
+    return dotted("lunette", "generator", import "common.generator")
+  end,
+  json = function()
+    return import "common.json"
+  end,
+  null = function()
+    return import("core.cjson").null
+  end,
+})
 
 return M

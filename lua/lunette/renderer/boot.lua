@@ -4,8 +4,8 @@ local Emitter = import "common.emitter"
 local Peer = import "common.peer"
 local core_child = import "core.child"
 local core_state = import "core.state"
-local context_bridge = import "renderer.context_bridge"
 local ipc_renderer = import "renderer.ipc_renderer"
+local lazy = import "common.lazy"
 local loop = import "core.loop"
 local page = import "renderer.page"
 local process = import "common.process"
@@ -16,7 +16,7 @@ local EXIT_FLUSH_MS <const> = 1000
 -- How long a page that prints more than main reads waits for it, a line.
 local PRINT_WAIT_MS <const> = 1000
 
-import "common.public" -- every page asks for it: a zygote loads it for all of them
+local context_bridge = lazy.module "renderer.context_bridge"
 
 local M = {}
 
@@ -110,11 +110,15 @@ local function run_page(options)
 end
 
 -- What differs with contextIsolation: who runs the page, and code in it.
-local worlds = {
-  [true] = { run = context_bridge.run_page, execute = context_bridge.execute },
-  [false] = { run = run_page, execute = page.execute },
-}
 local world
+
+local function choose_world(is_isolated)
+  if is_isolated then
+    world = { run = context_bridge.run_page, execute = context_bridge.execute }
+  else
+    world = { run = run_page, execute = page.execute }
+  end
+end
 
 local function make_argv(options)
   local argv = table.move(options.argv, 1, #options.argv, 1, { [0] = options.argv[0] })
@@ -136,7 +140,7 @@ function renderer:on_boot(options)
   }, not options.sandbox)
   peer:configure(options)
   loop.spin(options.poll)
-  world = worlds[options.contextIsolation]
+  choose_world(options.contextIsolation)
   if options.contextIsolation then context_bridge.open(options, host) end
   page.open(options, host, function()
     local public = import "renderer.init"
@@ -163,6 +167,12 @@ renderer.internal = {
     return world.execute(code)
   end,
 }
+
+--- For a zygote: loads what pages load when they first need it, for all of them.
+function M.load_all()
+  import "renderer.init"
+  lazy.load_all()
+end
 
 --- Connects to main.
 ---@param link_fd integer|lightuserdata a descriptor, or the end of a channel

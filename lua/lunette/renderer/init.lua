@@ -1,14 +1,23 @@
 --- `require "lunette"` in a renderer's state that has the link to main: that of a page that is not
 --- isolated, or of a preload.
 local import = ...
-local not_yet = import "common.not_yet"
+local lazy = import "common.lazy"
 
 local M = import "common.public"
 
 M.ipcRenderer = import("renderer.ipc_renderer").ipcRenderer
-M.contextBridge = import("renderer.context_bridge").contextBridge
-M.webFrame = not_yet("webFrame", { "create" })
-M.WebView = not_yet("WebView", { "new" })
-M.MessageChannel = not_yet("MessageChannel", { "new" })
+
+local MISSING <const> = { webFrame = "create", WebView = "new", MessageChannel = "new" }
+
+local function missing(name)
+  return import "common.not_yet"(name, { MISSING[name] })
+end
+
+lazy.fields(M, {
+  contextBridge = function()
+    return import("renderer.context_bridge").contextBridge
+  end,
+  webFrame = missing, WebView = missing, MessageChannel = missing,
+})
 
 return M

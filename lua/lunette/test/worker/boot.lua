@@ -4,6 +4,7 @@ local import = ...
 local Peer = import "common.peer"
 local busted_modules = import "test.busted_modules"
 local coroutines = import "common.coroutines"
+local lazy = import "common.lazy"
 local loop = import "core.loop"
 local own_require = import "common.require"
 local process = import "common.process"
@@ -22,6 +23,7 @@ function M.prepare(...)
   coroutines.install()
   own_require.install(_G)
   import "common.public"
+  lazy.load_all() -- the workers share it
   assert(busted_modules.load())
   session.prepare { ... }
 end

@@ -2,6 +2,7 @@
 --- what they print goes, and modules that must be this state's own.
 local import = ...
 local core_os = import "core.os"
+local lazy = import "common.lazy"
 local random = import "test.worker.random"
 
 local M = {}
@@ -24,13 +25,9 @@ end
 
 -- luv is opened when it is first asked for.
 local function load_lunette()
-  return setmetatable(import "common.public", {
-    __index = function(public, key)
-      if key ~= "uv" then return nil end
-      public.uv = import "test.worker.uv"
-      return public.uv
-    end,
-  })
+  local public = import "common.public"
+  lazy.hide(public, "uv", "test.worker.uv")
+  return public
 end
 
 local function set_preload()

@@ -1,0 +1,99 @@
+-- SPDX-License-Identifier: MIT
+-- What is loaded when it is first used.
+local import = require "spec.support.import"
+local lazy = import "common.lazy"
+local lunette = require "lunette"
+
+local _, loaded = debug.getupvalue(import, 1)
+
+describe("a lazy module", function()
+  it("is loaded when a field of it is first read", function()
+    loaded["renderer.sandbox"] = nil
+    local module = lazy.module "renderer.sandbox"
+    assert.is_nil(loaded["renderer.sandbox"])
+    for _ = 1, 2 do
+      assert.is_nil(module.no_such_field)
+      assert.is_table(loaded["renderer.sandbox"])
+      for name, field in pairs(loaded["renderer.sandbox"]) do
+        assert.equal(field, module[name])
+      end
+    end
+  end)
+
+  it("may be tried again when there was no room on the stack", function()
+    local name <const> = "renderer.console"
+    loaded[name] = nil
+    local failures = 0
+    local function nest(depth)
+      if depth > 0 then return select(2, pcall(nest, depth - 1)) end
+      if loaded[name] then return end
+      local ok, err = pcall(import, name)
+      if not ok then
+        failures = failures + 1
+        assert.matches("overflow", err)
+      end
+    end
+    for depth = 250, 100, -1 do nest(depth) end
+    assert.is_true(failures > 0)
+    assert.is_table(import(name))
+  end)
+end)
+
+describe("lazy fields", function()
+  local calls, t
+
+  local function make(name)
+    calls[#calls + 1] = name
+    return "value of " .. name
+  end
+
+  before_each(function()
+    calls, t = {}, { own = 1 }
+    lazy.fields(t, { first = make, second = make })
+  end)
+
+  it("are made once, when they are read", function()
+    assert.same({ "value of first", "value of first" }, { t.first, t.first })
+    assert.same({ "first" }, calls)
+    assert.is_nil(t.third)
+  end)
+
+  it("are all there for pairs", function()
+    local found = {}
+    t.second = "mine"
+    for name, value in pairs(t) do found[name] = value end
+    assert.same({ own = 1, first = "value of first", second = "mine" }, found)
+  end)
+
+  it("may become more", function()
+    lazy.fields(t, { third = make })
+    assert.equal("value of third", t.third)
+    assert.equal("value of first", t.first)
+  end)
+
+  it("may be hidden from pairs", function()
+    lazy.hide(t, "hidden", "common.path")
+    for name in pairs(t) do assert.not_equal("hidden", name) end
+    assert.equal(import "common.path", t.hidden)
+    assert.equal("value of first", t.first)
+  end)
+
+  it("are loaded by load_all", function()
+    lazy.load_all()
+    assert.equal("value of first", rawget(t, "first"))
+    assert.equal("value of second", rawget(t, "second"))
+  end)
+end)
+
+describe("lunette", function()
+  it("has all of its functions for pairs", function()
+    local found = {}
+    for name in pairs(lunette) do found[name] = true end
+    for _, name in ipairs {
+      "async", "clearInterval", "clearTimeout", "generator", "json", "null", "promisify",
+      "setImmediate", "setInterval", "setTimeout", "sleep", "spawn", "Promise", "process",
+    } do
+      assert.is_true(found[name], name)
+    end
+  end)
+end)
