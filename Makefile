@@ -69,6 +69,13 @@ VALGRIND_SPECS = $(patsubst %,spec/%_spec.lua,unit/common/task unit/common/promi
 # The clock of the soak, a module of its main.
 SOAK    := $(OUT)/spec/soak/clock.so
 
+# The thread sanitizer is told what archives that are compiled without it do (vendor/tsan.c).
+ifeq '$(BUILD)' 'tsan'
+LINK_WITH := -Wl,--wrap=syscall
+$(OUT)/lunette $(OUT)/engine-minimal $(OUT)/embed $(C_TESTS) $(FUZZ) $(OUT)/bench/engine \
+  $(OUT)/bench/floor-static: $(OUT)/vendor/tsan.o
+endif
+
 # ---- targets
 
 .PHONY: all run engine-sdl test bench instructions soak valgrind fuzz fuzz-targets lint format tidy install install-program install-library clean help deps
@@ -86,7 +93,7 @@ engine-sdl: all build/game-packages ## build the game that apps/engine-sdl is
 	@$(MAKE) --no-print-directory -C apps/engine-sdl BUILD=$(BUILD)
 
 # What a build is slow for, its specs wait for.
-$(if $(filter stress,$(BUILD)),test: export LUNETTE_SPEC_DEADLINE ?= 200000)
+$(if $(filter stress tsan,$(BUILD)),test: export LUNETTE_SPEC_DEADLINE ?= 200000)
 
 test: all $(C_TESTS) $(FUZZ) $(SOAK) $(OUT)/spec/embed/program build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
 	@LINT='$(MAKE) --no-print-directory lint' tools/test.sh $(OUT) '$(ARGS)' $(C_TESTS) $(FUZZ)
@@ -309,7 +316,7 @@ $1:
 	@mkdir -p $$(@D) && printf '%s\n' '$2' >$$@
 endef
 
-$(eval $(call text_file,$(OUT)/flags,$(strip $(COMPILE) $(LINK) $(LIBS))))
+$(eval $(call text_file,$(OUT)/flags,$(strip $(COMPILE) $(LINK) $(LINK_WITH) $(LIBS))))
 $(eval $(call text_file,$(OUT)/files,$(SOURCES) $(MODULES)))
 
 # Packages are looked at once, and again when their list changes. Where there is no apt-get, the

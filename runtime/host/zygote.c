@@ -83,7 +83,7 @@ static bool tell(int fd, What what) {
  * own then, instead of in the holes of pages that all renderers could share. Roughly halves what an
  * idle renderer costs. A sanitizer's heap is no such heap. */
 static void fill_holes(void) {
-#ifndef __SANITIZE_ADDRESS__
+#ifndef SANITIZED
   enum { LARGEST = 1 << 16, SMALLEST = 16 };
   void *edge = malloc(LARGEST); /* no hole is as large, so this lies behind all of them */
   for (size_t size = LARGEST; size >= SMALLEST; size -= size > 1024 ? 512 : 16) {

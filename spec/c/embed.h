@@ -9,15 +9,6 @@
 
 #include <time.h>
 
-/* The thread sanitizer does not start in a sandbox. */
-#ifdef __SANITIZE_THREAD__
-#define SANDBOX "\"sandbox\":false,"
-#define PAGE "{\"webPreferences\":{\"sandbox\":false}}"
-#else
-#define SANDBOX
-#define PAGE NULL
-#endif
-
 /* Milliseconds of a monotonic clock. */
 static inline double now_ms(void) {
   struct timespec time;

@@ -165,7 +165,7 @@ static void test_run(void) {
 /* The last window does not take the app with it. */
 static void test_last_window(void) {
   LunetteHost *host = open_app(NULL, "window.close()");
-  int page = lunette_page_open(host, "page.lua", PAGE);
+  int page = lunette_page_open(host, "page.lua", NULL);
   CHECK(page == 1);
   CHECK(await_event(host, LUNETTE_EVENT_PAGE_CLOSED)->page == page);
   CHECK(lunette_pump(host, 1000) != LUNETTE_ENDED);
@@ -298,7 +298,7 @@ static void *run_own_host(void *data) {
   bool *ok = data;
   LunetteHost *host = open_app(NULL, "require('lunette').ipcRenderer.send('up', 1)");
   lunette_on(host, "up", NULL, NULL);
-  int page = lunette_page_open(host, "page.lua", PAGE);
+  int page = lunette_page_open(host, "page.lua", NULL);
   const LunetteEvent *event = await_event(host, LUNETTE_EVENT_MESSAGE);
   *ok = event->page == page && strcmp(event->text, "[1]") == 0;
   lunette_close(host);
@@ -390,7 +390,7 @@ static void test_log_hook(void) {
   options.file_count = 1;
   CHECK(open_with(options, &host) == LUNETTE_OK);
   CHECK(strcmp(hooks.last, "a\tnil\t1") == 0 && hooks.last_level == LUNETTE_LOG_INFO);
-  int number = lunette_page_open(host, "page.lua", PAGE);
+  int number = lunette_page_open(host, "page.lua", NULL);
   while (hooks.lines < 3 && lunette_wait(host, DEADLINE) >= 0) lunette_pump(host, 1000);
   CHECK(strcmp(hooks.last, "careful") == 0);
   CHECK(hooks.last_level == LUNETTE_LOG_WARNING && hooks.last_page == number);
@@ -448,7 +448,7 @@ static void test_full_queue(void) {
                                    "for i = 1, 40000 do ipc.send('n', i) end");
   int taken = 0;
   lunette_on(host, "n", NULL, NULL);
-  lunette_page_open(host, "page.lua", PAGE);
+  lunette_page_open(host, "page.lua", NULL);
   for (double end = now_ms() + DEADLINE; taken < 40000 && now_ms() < end;) {
     for (int i = 0; i < 200; i++) lunette_pump(host, 20000);
     const LunetteEvent *event;
@@ -530,7 +530,7 @@ static void test_surroundings(void) {
       "local ok, err = pcall(require, 'no.such.module') assert(not ok)",
       "require('lunette').ipcRenderer.send('up')");
   lunette_on(host, "up", NULL, NULL);
-  int page = lunette_page_open(host, "page.lua", PAGE);
+  int page = lunette_page_open(host, "page.lua", NULL);
   CHECK(await_event(host, LUNETTE_EVENT_MESSAGE)->page == page);
   Surroundings amid = look_around();
   lunette_close(host);

@@ -12,7 +12,7 @@ static bool has_error(const LunetteHost *host, const char *part) {
 
 /* Opens the page of the host, and waits until it has loaded. */
 static int load_page(LunetteHost *host) {
-  int page = lunette_page_open(host, "page.lua", PAGE);
+  int page = lunette_page_open(host, "page.lua", NULL);
   CHECK(page > 0);
   CHECK(await_event(host, LUNETTE_EVENT_PAGE_LOADED)->page == page);
   return page;
@@ -30,7 +30,7 @@ static void test_messages(void) {
   CHECK(lunette_on(host, "other", NULL, NULL) == LUNETTE_OK);
   CHECK(lunette_off(host, "other") == LUNETTE_OK);
   CHECK(lunette_on(host, "last", NULL, NULL) == LUNETTE_OK);
-  int page = lunette_page_open(host, "page.lua", PAGE);
+  int page = lunette_page_open(host, "page.lua", NULL);
   const LunetteEvent *event = await_event(host, LUNETTE_EVENT_MESSAGE);
   CHECK(event->page == page && strcmp(event->channel, "greet") == 0 && event->channel_size == 5);
   CHECK(strcmp(event->text, "[\"hé\",null,[1,2.5,{\"a\":true}]]") == 0);
@@ -53,7 +53,7 @@ static void test_not_json(void) {
                                      "  ipc.invoke('ask', 0/0):await() end)))");
   lunette_on(host, "bytes", NULL, NULL);
   lunette_handle(host, "ask", NULL, NULL);
-  lunette_page_open(host, "page.lua", PAGE);
+  lunette_page_open(host, "page.lua", NULL);
   const LunetteEvent *event = await_event(host, LUNETTE_EVENT_LOG);
   CHECK(strstr(event->text, "could not encode argument 1") && event->status == LUNETTE_LOG_ERROR);
   CHECK(await_text(host, LUNETTE_EVENT_MESSAGE, "[\"ok\"]"));
@@ -74,7 +74,7 @@ static void test_invoke_events(void) {
   CHECK(lunette_handle(host, "ask", NULL, NULL) == LUNETTE_FAILED);
   CHECK(has_error(host, "Attempted to register a second handler for 'ask'"));
   CHECK(lunette_handle(host, NULL, NULL, NULL) == LUNETTE_INVALID);
-  lunette_page_open(host, "page.lua", PAGE);
+  lunette_page_open(host, "page.lua", NULL);
   int64_t ids[3];
   for (int i = 0; i < 3; i++) ids[i] = await_event(host, LUNETTE_EVENT_INVOKE)->id;
   CHECK(ids[0] != ids[1] && ids[1] != ids[2]);
@@ -107,7 +107,7 @@ static void test_invoke_callback(void) {
   int64_t later = 0;
   LunetteHost *host = open_app(NULL, asker);
   lunette_handle(host, "ask", on_ask, &later);
-  lunette_page_open(host, "page.lua", PAGE);
+  lunette_page_open(host, "page.lua", NULL);
   CHECK(await_text(host, LUNETTE_EVENT_LOG, "answer\t10"));
   CHECK(await_text(host, LUNETTE_EVENT_LOG, "answer\tError invoking remote method 'ask': two"));
   while (!later && lunette_wait(host, DEADLINE) >= 0) lunette_pump(host, 1000);
@@ -122,7 +122,7 @@ static void test_remove_handler(void) {
   CHECK(lunette_remove_handler(host, NULL) == LUNETTE_INVALID);
   CHECK(lunette_remove_handler(host, "ask") == LUNETTE_OK);
   CHECK(lunette_remove_handler(host, "ask") == LUNETTE_OK);
-  lunette_page_open(host, "page.lua", PAGE);
+  lunette_page_open(host, "page.lua", NULL);
   CHECK(await_text(host, LUNETTE_EVENT_LOG,
                    "answer\tError invoking remote method 'ask': No handler registered for 'ask'"));
   lunette_close(host);
@@ -132,7 +132,7 @@ static void test_remove_handler(void) {
 static void test_late_reply(void) {
   LunetteHost *host = open_app(NULL, asker);
   lunette_handle(host, "ask", NULL, NULL);
-  int page = lunette_page_open(host, "page.lua", PAGE);
+  int page = lunette_page_open(host, "page.lua", NULL);
   int64_t id = await_event(host, LUNETTE_EVENT_INVOKE)->id;
   CHECK(lunette_page_close(host, page) == LUNETTE_OK);
   await_event(host, LUNETTE_EVENT_PAGE_CLOSED);
@@ -152,7 +152,7 @@ static const char listener[] = "local ipc = require('lunette').ipcRenderer\n"
 
 static void test_send(void) {
   LunetteHost *host = open_app(NULL, listener);
-  int first = lunette_page_open(host, "page.lua", PAGE);
+  int first = lunette_page_open(host, "page.lua", NULL);
   CHECK(send_text(host, first, "tick", "[\"early\"]") == LUNETTE_OK); /* it waits for the page */
   CHECK(await_text(host, LUNETTE_EVENT_LOG, "tick\tearly"));
   int second = load_page(host);
@@ -180,7 +180,7 @@ static void test_send(void) {
 /* A page that does not read. */
 static void test_full(void) {
   LunetteHost *host = open_app(NULL, "while true do end");
-  int page = lunette_page_open(host, "page.lua", PAGE), status = LUNETTE_OK, sent = 0;
+  int page = lunette_page_open(host, "page.lua", NULL), status = LUNETTE_OK, sent = 0;
   size_t size = 1 << 20;
   char *json = malloc(size);
   memset(json, 'x', size);
@@ -271,10 +271,10 @@ static void test_pages(void) {
 
 static void test_bad_pages(void) {
   LunetteHost *host = open_app(NULL, "x =");
-  lunette_page_open(host, "missing.lua", PAGE);
+  lunette_page_open(host, "missing.lua", NULL);
   const LunetteEvent *event = await_event(host, LUNETTE_EVENT_PAGE_FAILED);
   CHECK(strstr(event->text, "no such file") && event->status == -6);
-  lunette_page_open(host, "page.lua", PAGE);
+  lunette_page_open(host, "page.lua", NULL);
   event = await_event(host, LUNETTE_EVENT_PAGE_FAILED);
   CHECK(event->page == 2 && strstr(event->text, "page.lua:1:"));
   lunette_close(host);
@@ -286,8 +286,8 @@ static void test_endless_page(void) {
                      "lunette.ipcRenderer.on('busy', function(_, ms)\n"
                      "  local now = lunette.process.hrtime\n"
                      "  local till = now() + ms * 1000000 while now() < till do end end)");
-  int page = lunette_page_open(host, "page.lua",
-                               "{\"webPreferences\":{" SANDBOX "\"unresponsiveTimeout\":300}}");
+  int page =
+      lunette_page_open(host, "page.lua", "{\"webPreferences\":{\"unresponsiveTimeout\":300}}");
   await_event(host, LUNETTE_EVENT_PAGE_LOADED);
   send_text(host, page, "busy", "[1500]");
   CHECK(await_event(host, LUNETTE_EVENT_PAGE_UNRESPONSIVE)->page == page);
@@ -301,7 +301,7 @@ static void test_endless_page(void) {
 
 static void test_crashes(void) {
   LunetteHost *host = open_app(NULL, "local t = {} while true do t[#t + 1] = ('x'):rep(1e5) end");
-  lunette_page_open(host, "page.lua", "{\"webPreferences\":{" SANDBOX "\"memoryLimit\":8000000}}");
+  lunette_page_open(host, "page.lua", "{\"webPreferences\":{\"memoryLimit\":8000000}}");
   CHECK(await_text(host, LUNETTE_EVENT_PAGE_GONE, "oom"));
   lunette_close(host);
 }
@@ -313,7 +313,7 @@ static void test_no_executable(void) {
   options.executable = "/nowhere/lunette";
   LunetteHost *host;
   CHECK(lunette_open(&options, &host) == LUNETTE_OK);
-  lunette_page_open(host, "page.lua", PAGE);
+  lunette_page_open(host, "page.lua", NULL);
   const LunetteEvent *event = await_event(host, LUNETTE_EVENT_PAGE_GONE);
   CHECK(strcmp(event->text, "launch-failed") == 0);
   lunette_close(host);
@@ -349,7 +349,7 @@ static void test_handle_lua(void) {
   CHECK(lunette_handle_lua(host, "add", add, &sum) == LUNETTE_FAILED);
   CHECK(lunette_handle_lua(host, NULL, add, &sum) == LUNETTE_INVALID);
   CHECK(lunette_handle_lua(host, "x", NULL, NULL) == LUNETTE_INVALID);
-  lunette_page_open(host, "page.lua", PAGE);
+  lunette_page_open(host, "page.lua", NULL);
   CHECK(strncmp(await_event(host, LUNETTE_EVENT_LOG)->text, "1099511627776\tbytes ", 20) == 0);
   CHECK(await_text(host, LUNETTE_EVENT_LOG, "8"));
   CHECK(strstr(await_event(host, LUNETTE_EVENT_LOG)->text, "number expected, got table"));
