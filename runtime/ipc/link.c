@@ -510,11 +510,29 @@ static bool dispatch_one(Link *link, int *count) {
   return false;
 }
 
+static void release(Link *link) {
+  buf_clear(&link->in);
+  buf_clear(&link->out);
+  free(link);
+}
+
+/* Whether there is more. The owner may close the link meanwhile: it stays until this returns. */
+static bool dispatch_some(Link *link, int count) {
+  bool more = true;
+  link->dispatching = true;
+  while (more && !link->closed && count-- > 0) more = dispatch_one(link, &count);
+  link->dispatching = false;
+  return more;
+}
+
 void link_dispatch(Link *link, int count) {
   link->clogged = is_clogged(link);
-  bool more = !link->clogged;
-  while (more && !link->closed && count-- > 0) more = dispatch_one(link, &count);
-  if (link->closed || link->clogged) return;
+  if (link->clogged) return;
+  bool more = dispatch_some(link, count);
+  if (link->closed) {
+    if (link->open_watches == 0) release(link);
+    return;
+  }
   if (more) link_set_ready(link);
   bool has_room = !more || buf_size(&link->in) <= link->limits.backlog / 2;
   if (has_room && !link->ended) watch(link, link->watching | UV_READABLE);
@@ -525,12 +543,6 @@ void link_fail(Link *link, const char *reason) {
   link->current = 0;
   link->current_blocks = 0;
   link_end_reading(link, reason);
-}
-
-static void release(Link *link) {
-  buf_clear(&link->in);
-  buf_clear(&link->out);
-  free(link);
 }
 
 static void on_close(uv_handle_t *handle) {
@@ -564,7 +576,7 @@ void link_close(Link *link) {
   share_close(link->share);
   if (link->spare >= 0) close(link->spare);
   if (link->fd < 0) {
-    release(link);
+    if (!link->dispatching) release(link);
     return;
   }
   link->loop->open_links--;

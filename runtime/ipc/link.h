@@ -75,7 +75,8 @@ struct Link {
   bool ended;        /* nothing more comes: end of file, or a fault */
   bool end_told;     /* on_end was called */
   bool over_high_water;
-  bool clogged; /* packets wait until the peer has read */
+  bool clogged;     /* packets wait until the peer has read */
+  bool dispatching; /* packets, or the end */
   bool closed;
   const char *fault; /* why the peer is not trusted any more; NULL when it simply closed */
 };

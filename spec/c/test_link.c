@@ -608,6 +608,24 @@ static void test_fail(void) {
   end_clear(&end);
 }
 
+static void close_ended(Link *link, const char *reason) {
+  on_end(link, reason);
+  link_close(link);
+}
+
+/* One that never got a connection is freed by that, which what called on_end must survive. */
+static void test_fail_unopened(void) {
+  static const LinkEvents closing = {on_packet, close_ended, on_drained};
+  End end = {.loop = loop_new(), .fd = -1};
+  CHECK(end.loop && loop_start(end.loop) == 0);
+  end.link = link_new(end.loop, FROM_PEER, &closing);
+  end.link->data = &end;
+  link_fail(end.link, "what only the owner sees");
+  for (int i = 0; i < 5; i++) uv_run(&end.loop->uv, UV_RUN_NOWAIT);
+  CHECK(end.ended == 1 && strcmp(end.reason, "what only the owner sees") == 0);
+  loop_free(end.loop);
+}
+
 static void test(void) {
   test_kinds();
   test_header();
@@ -632,6 +650,7 @@ static void test(void) {
   test_wait_for_nothing();
   test_close_inside();
   test_fail();
+  test_fail_unopened();
 }
 
 int main(void) { return run_test(test); }

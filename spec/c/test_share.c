@@ -89,8 +89,13 @@ static void pair_init(Pair *pair, int which) {
   pair->in = pair->out = pair->fd;
 }
 
+/* Runs the loop until no packet has come for a while. */
 static void turn(Pair *pair) {
-  for (int i = 0; i < 50; i++) uv_run(&pair->loop->uv, UV_RUN_NOWAIT);
+  for (int quiet = 0; quiet < 50; quiet++) {
+    int before = pair->main.packets + pair->page.packets;
+    uv_run(&pair->loop->uv, UV_RUN_NOWAIT);
+    if (pair->main.packets + pair->page.packets > before) quiet = 0;
+  }
 }
 
 static void pair_clear(Pair *pair) {
@@ -184,6 +189,51 @@ static void test_small(void) {
   send_small(&pair, 1000);
   CHECK(pair.main.packets + pair.page.packets == UPGRADE_AFTER + 1000);
   CHECK(pair.main.ended == 0 && pair.page.ended == 0);
+  pair_clear(&pair);
+}
+
+static void close_drained(Link *link) {
+  End *end = link->data;
+  end->link = NULL;
+  link_close(link);
+}
+
+static void send_drained(Link *link) { send_string(link, PACKET_MESSAGE, 0, 'd', 10); }
+
+/* A pair in the midst of the exchange, one end of which is about to be told that there is room. */
+static End *pair_drain(Pair *pair, int which, const LinkEvents *told) {
+  End *end = which == MAIN ? &pair->main : &pair->page;
+  UpgradeStep last = which == MAIN ? UPGRADE_PASSED : UPGRADE_AWAITED;
+  pair_init(pair, MAIN | PAGE);
+  CHECK(!send_large(pair->main.link, 'm'));
+  while (end->link->upgrade.step != last) uv_run(&pair->loop->uv, UV_RUN_NOWAIT);
+  end->link->events = told;
+  end->link->over_high_water = true;
+  end->link->early = 0; /* as when much waits: a packet is written at once */
+  return end;
+}
+
+/* The owner may close the link then: not in the midst of a step of the exchange. */
+static void test_close_when_drained(int which) {
+  static const LinkEvents closing = {on_packet, on_end, close_drained};
+  Pair pair;
+  End *end = pair_drain(&pair, which, &closing);
+  while (end->link) uv_run(&pair.loop->uv, UV_RUN_NOWAIT);
+  turn(&pair);
+  CHECK(pair.main.ended + pair.page.ended == 1);
+  pair_clear(&pair);
+}
+
+/* What it sends then comes behind the exchange's last packet. */
+static void test_send_when_drained(int which) {
+  static const LinkEvents sending = {on_packet, on_end, send_drained};
+  Pair pair;
+  End *end = pair_drain(&pair, which, &sending);
+  int before = pair.main.packets + pair.page.packets;
+  turn(&pair);
+  CHECK(!end->link->over_high_water && pair.main.packets + pair.page.packets > before);
+  CHECK(pair.main.ended == 0 && pair.page.ended == 0);
+  CHECK(pair.main.link->share && pair.page.link->share);
   pair_clear(&pair);
 }
 
@@ -747,6 +797,10 @@ static void test(void) {
   test_page_first();
   test_small();
   test_order();
+  test_close_when_drained(MAIN);
+  test_close_when_drained(PAGE);
+  test_send_when_drained(MAIN);
+  test_send_when_drained(PAGE);
   test_wait_for_upgrade();
   test_end(MAIN);
   test_end(PAGE);
