@@ -82,11 +82,11 @@ static void test_after_the_end(void) {
 
 static void test_stop_without_renderer(void) {
   LunetteHost *host = open_app(NULL, "");
-  int page = lunette_page_open(host, "page.lua", PAGE);
+  int page = lunette_page_open(host, "page.lua", NULL);
   CHECK(lunette_page_stop(host, page) == LUNETTE_OK); /* before it is there */
   CHECK(await_event(host, LUNETTE_EVENT_PAGE_GONE)->page == page);
   CHECK(lunette_page_stop(host, page) == LUNETTE_NO_PAGE);
-  page = lunette_page_open(host, "missing.lua", PAGE);
+  page = lunette_page_open(host, "missing.lua", NULL);
   CHECK(await_event(host, LUNETTE_EVENT_PAGE_FAILED)->page == page);
   CHECK(lunette_page_stop(host, page) == LUNETTE_NO_PAGE);
   lunette_close(host);
@@ -105,7 +105,7 @@ static void test_quit_is_last(void) {
                                LUNETTE_EVENT_REPLY,       LUNETTE_EVENT_REPLY,
                                LUNETTE_EVENT_QUIT,        LUNETTE_EVENT_NONE};
   lunette_on(host, "bye", NULL, NULL);
-  int page = lunette_page_open(host, "page.lua", PAGE);
+  int page = lunette_page_open(host, "page.lua", NULL);
   await_event(host, LUNETTE_EVENT_PAGE_LOADED);
   CHECK(lunette_invoke(host, page, "never", NULL, 0) == 1);
   CHECK(lunette_invoke(host, page, "never", NULL, 0) == 2);
