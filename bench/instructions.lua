@@ -79,6 +79,8 @@ local function measure_floor()
 end
 
 print(("%-12s %8s %8s"):format("", "main", "page"))
-for _, operation in ipairs { "invoke", "paced", "pipelined", "send", "sendSync" } do measure(operation) end
+for _, operation in ipairs { "invoke", "paced", "pipelined", "send", "sendSync" } do
+  measure(operation)
+end
 measure_floor()
 uv.fs_rmdir(folder)

@@ -118,8 +118,9 @@ function M.setup(fields, has_powers)
   M.own_env = fields.env
   if has_powers and not fields.env then process.env = import "common.environment" end
   if fields.env then
+    local check = import("common.arguments").check
     rawset(os, "getenv", function(name)
-      arguments.check("os.getenv", 1, name, "string")
+      check("os.getenv", 1, name, "string")
       return fields.env[name]
     end)
   end
