@@ -8,6 +8,7 @@
 #include "vm/entry.h"
 #include "vm/loader.h"
 
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -175,6 +176,15 @@ static State *new_state(LunetteHost *host, const LunetteOptions *options) {
   return state_new_with(host->loop, allocate, &host->slab);
 }
 
+/* libuv aborts when it is to close a descriptor with the number of a standard stream. */
+static bool fill_standard_streams(void) {
+  bool filled = true;
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO && filled; fd++) {
+    if (fcntl(fd, F_GETFD) < 0) filled = open("/dev/null", O_RDWR) >= 0;
+  }
+  return filled;
+}
+
 /* The first loop of a process for which libuv finds too few aborts it. */
 static bool has_descriptors(void) {
   enum { NEEDED = 8 };
@@ -187,7 +197,8 @@ static bool has_descriptors(void) {
 
 /* The parts of a host, which host_free frees, also when it did not come to all of them. */
 static bool make_parts(LunetteHost *host, const LunetteOptions *options) {
-  if (!has_descriptors() || helper_find(options, &host->executable) != LUNETTE_OK) return false;
+  if (!fill_standard_streams() || !has_descriptors()) return false;
+  if (helper_find(options, &host->executable) != LUNETTE_OK) return false;
   host->loop = loop_new();
   if (!host->loop || loop_start(host->loop) < 0) return false;
   host->state = new_state(host, options);

@@ -34,7 +34,8 @@
  * FAILURE. Results below zero are the errors below; lunette_error has the text. Nothing was done
  * then, unless a comment says otherwise. No function exits, aborts, prints, jumps out of a call,
  * or changes a signal's disposition (but for `stop_signal`, if you name one), the locale, the
- * working directory or the environment, and no signal is needed: the host program may ignore
+ * working directory or the environment. (Where there are no descriptors 0 to 2, lunette_open puts
+ * /dev/null there for good.) No signal is needed: the host program may ignore
  * SIGCHLD or reap every child. Pages that are processes are children of this one; they end with the
  * thread that opened the host at the latest. While a function runs, SIGPIPE is blocked on its
  * thread. */

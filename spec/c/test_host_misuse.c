@@ -326,14 +326,34 @@ static int open_with_few(void) {
   return opened ? 0 : 3;
 }
 
-static void test_first_loop(void) {
+/* In a process without standard streams, whose numbers libuv does not close. */
+static int open_without_streams(void) {
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) close(fd);
+  LunetteHost *host = open_page_host("require('lunette').ipcRenderer.send('up')");
+  lunette_on(host, "up", NULL, NULL);
+  lunette_page_open(host, "page.lua", THREAD);
+  await_event(host, LUNETTE_EVENT_MESSAGE);
+  lunette_page_open(host, "page.lua", NULL);
+  await_event(host, LUNETTE_EVENT_MESSAGE);
+  lunette_close(host);
+  return failed == 0 ? 0 : 1;
+}
+
+/* The exit status of this program, begun anew. */
+static int run_anew(const char *argument) {
+  int status = 0;
   pid_t child = fork();
   if (child == 0) {
-    execl("/proc/self/exe", "test", "--open-with-few", NULL);
+    execl("/proc/self/exe", "test", argument, NULL);
     _exit(4);
   }
-  int status = 0;
-  CHECK(waitpid(child, &status, 0) == child && status == 0);
+  CHECK(waitpid(child, &status, 0) == child);
+  return status;
+}
+
+static void test_first_loop(void) {
+  CHECK(run_anew("--open-with-few") == 0);
+  CHECK(run_anew("--open-without-streams") == 0);
 }
 
 /* What cannot start leaves nothing behind, at the latest when the host is closed: until then there
@@ -386,5 +406,6 @@ int main(int argc, char **argv) {
   int status = lunette_child_main(argc, argv);
   if (status >= 0) return status;
   if (argc > 1 && strcmp(argv[1], "--open-with-few") == 0) return open_with_few();
+  if (argc > 1 && strcmp(argv[1], "--open-without-streams") == 0) return open_without_streams();
   return run_test(test);
 }
