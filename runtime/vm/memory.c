@@ -40,6 +40,8 @@ void memory_refuse(Memory *memory, bool refuse) {
   memory->mark = 0; /* so that none takes the short way */
 }
 
+void memory_open_region(Memory *memory, size_t size) { pool_open_region(&memory->pool, size); }
+
 void memory_clear(Memory *memory) { pool_clear(&memory->pool); }
 
 void memory_join(Memory *memory, Memory *other) {
@@ -156,7 +158,8 @@ __attribute__((noinline)) static void *resize(Memory *memory, void *block, size_
   size_t before = block ? old_size : 0, used = memory->used - before + new_size;
   bool passes = used > memory->mark && new_size > before;
   if (passes && !may_pass_mark(memory, block, old_size, new_size)) return NULL;
-  void *result = realloc(block, pool_size(new_size));
+  Pool *pool = &memory->pool;
+  void *result = block ? pool_resize(pool, block, old_size, new_size) : pool_take(pool, new_size);
   if (result) memory->used = memory->used - before + new_size;
   return result;
 }

@@ -53,7 +53,12 @@ void memory_refuse(Memory *memory, bool refuse);
 /* What is counted by `other`, whose states are told to use `memory` instead. */
 void memory_join(Memory *memory, Memory *other);
 
-/* Gives back what is kept of freed blocks; at the end of the states, or at any time. */
+/* Lets the first blocks, `size` bytes of them, lie together (vm/pool.h): for a state that has not
+ * allocated anything yet, whose beginning is large and stays. */
+void memory_open_region(Memory *memory, size_t size);
+
+/* Gives back what is kept of freed blocks: at the end of the states; or at any time, without a
+ * region. */
 void memory_clear(Memory *memory);
 
 /* A lua_Alloc; `data` is a Memory. */

@@ -4,7 +4,11 @@
  * A message is a few small tables and strings that are garbage soon, and the collector frees
  * thousands of them together, more than malloc has a short way for. A list takes a quarter of the
  * time. Each block is malloc's own and of its class's size, whoever asked for it, so it may go back
- * to any pool, to realloc and to free. */
+ * to any pool, to realloc and to free.
+ *
+ * But for those of a region, one block of malloc's in which the first blocks of a state lie that
+ * has one: several thousand, most of which stay as long as the state. They need no header each, and
+ * two fifths of the time that a state on a thread takes to begin and to end were malloc's. */
 #pragma once
 
 #include <stddef.h>
@@ -15,6 +19,7 @@ enum {
   POOL_STEP = 16,
   POOL_SMALLEST = 8,
   POOL_LARGEST = POOL_SMALLEST + (POOL_CLASSES - 1) * POOL_STEP,
+  POOL_REGION_LARGEST = 1024, /* bytes of a block in a region */
 #ifdef SANITIZED
   POOL_KEPT = 0, /* a sanitizer looks at what is free */
 #else
@@ -31,7 +36,26 @@ typedef struct PoolBlock {
 typedef struct Pool {
   PoolBlock *blocks[POOL_CLASSES];
   int counts[POOL_CLASSES];
+  char *region; /* owned; or NULL */
+  size_t region_size, region_used;
 } Pool;
+
+/* Gives the empty pool a region of `size` bytes, for its first blocks. Under a sanitizer, which
+ * looks at what is free, and where memory is short, it gets none. */
+void pool_open_region(Pool *pool, size_t size);
+
+/* A new block of `size` bytes; NULL when memory is short. For pool_take. */
+void *pool_make(Pool *pool, size_t size);
+
+/* The block of `old_size` bytes, or a copy of it, with room for `new_size`. NULL, with the block as
+ * it was, when memory is short. */
+void *pool_resize(Pool *pool, void *block, size_t old_size, size_t new_size);
+
+/* Takes back what no list has room for. For pool_give. */
+void pool_release(Pool *pool, void *block, size_t size);
+
+/* Gives all blocks back to malloc, and the region, in which nothing may be used any more. */
+void pool_clear(Pool *pool);
 
 /* The class that a block of `size` bytes belongs to. */
 static inline size_t pool_class(size_t size) {
@@ -47,32 +71,26 @@ static inline size_t pool_size(size_t size) {
 static inline void *pool_take(Pool *pool, size_t size) {
   size_t class = pool_class(size);
   PoolBlock *block = size > POOL_LARGEST ? NULL : pool->blocks[class];
-  if (!block) return malloc(pool_size(size));
+  if (!block) return pool_make(pool, size);
   pool->blocks[class] = block->next;
   pool->counts[class]--;
   return block;
 }
 
-/* Takes back a block of `size` bytes, 1 at least. */
-static inline void pool_give(Pool *pool, void *block, size_t size) {
-  size_t class = pool_class(size);
-  if (size > POOL_LARGEST || pool->counts[class] >= POOL_KEPT) {
-    free(block);
-    return;
-  }
+/* Puts a free block on its list. */
+static inline void pool_keep(Pool *pool, void *block, size_t class) {
   PoolBlock *free_block = block;
   free_block->next = pool->blocks[class];
   pool->blocks[class] = free_block;
   pool->counts[class]++;
 }
 
-/* Gives all blocks back to malloc. */
-static inline void pool_clear(Pool *pool) {
-  for (int class = 0; class < POOL_CLASSES; class ++) {
-    for (PoolBlock *next, *block = pool->blocks[class]; block; block = next) {
-      next = block->next;
-      free(block);
-    }
+/* Takes back a block of `size` bytes, 1 at least. */
+static inline void pool_give(Pool *pool, void *block, size_t size) {
+  size_t class = pool_class(size);
+  if (size > POOL_LARGEST || pool->counts[class] >= POOL_KEPT) {
+    pool_release(pool, block, size);
+    return;
   }
-  *pool = (Pool){0};
+  pool_keep(pool, block, class);
 }

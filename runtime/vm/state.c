@@ -16,6 +16,9 @@
  * docs/architecture.md. */
 enum { GC_MINOR = 100, GC_MAJOR = 300 };
 
+/* Bytes of what stays of a page's state: Lua's library and the runtime's modules. */
+enum { REGION = 3 << 16 };
+
 /* An error outside every protected call, of luv's for want of memory: Lua ends the process. */
 static int on_panic(lua_State *L) {
   const State *state = state_from(L);
@@ -64,6 +67,9 @@ static void release(State *state) {
   free(state);
 }
 
+/* A page's own on a thread: other ones there are joined to it, and so is what they allocated. */
+static bool is_first_on_thread(const Loop *loop) { return loop->brake && !loop->brake->memory; }
+
 State *state_new(Loop *loop) { return state_new_with(loop, NULL, NULL); }
 
 State *state_new_with(Loop *loop, MemoryHook hook, void *data) {
@@ -77,6 +83,7 @@ State *state_new_with(Loop *loop, MemoryHook hook, void *data) {
   memory_init(&state->own);
   state->own.hook = hook;
   state->own.hook_data = data;
+  if (is_first_on_thread(loop)) memory_open_region(&state->own, REGION);
   state->memory = &state->own;
   lua_Alloc allocate = hook ? memory_allocate_hooked : memory_allocate;
   state->L = state->clone ? lua_newstate(allocate, state->memory) : NULL;

@@ -74,6 +74,79 @@ static void test_small_blocks(void) {
   memory_clear(&memory);
 }
 
+static unsigned next_random(unsigned *seed) {
+  *seed = *seed * 1103515245 + 12345;
+  return *seed >> 8;
+}
+
+static bool is_whole(const uint8_t *block, size_t size, uint8_t fill) {
+  for (size_t i = 0; i < size; i++)
+    if (block[i] != fill) return false;
+  return true;
+}
+
+/* A block and its size, which its bytes are filled with. */
+typedef struct Filled {
+  uint8_t *bytes;
+  size_t size;
+} Filled;
+
+static bool change(Memory *memory, Filled *block, size_t size) {
+  size_t kept = size < block->size ? size : block->size;
+  uint8_t *bytes = block->bytes ? resize(memory, block->bytes, block->size, size)
+                   : size > 0   ? new_object(memory, size)
+                                : NULL;
+  bool ok = size == 0 || (bytes && is_whole(bytes, kept, (uint8_t)block->size));
+  if (bytes) memset(bytes, (int)size, size);
+  *block = (Filled){bytes, size};
+  return ok;
+}
+
+/* Blocks of every size, in the region and behind its end, grow, shrink and go in any order. */
+static void test_region(void) {
+  enum { BLOCKS = 2000, CHANGES = 100000, SIZES = 2 * POOL_REGION_LARGEST };
+  Filled *blocks = calloc(BLOCKS, sizeof *blocks);
+  unsigned seed = 1;
+  bool ok = true;
+  Memory memory;
+  memory_init(&memory);
+  memory_open_region(&memory, 1 << 18);
+  for (int i = 0; i < CHANGES; i++) {
+    bool goes = next_random(&seed) % 3 == 0, is_small = next_random(&seed) % 4 > 0;
+    size_t size = 1 + next_random(&seed) % (is_small ? 160 : SIZES);
+    ok = change(&memory, &blocks[next_random(&seed) % BLOCKS], goes ? 0 : size) && ok;
+  }
+  CHECK(ok);
+  CHECK(POOL_KEPT == 0 || memory.pool.region_used > 1 << 17);
+  for (int i = 0; i < BLOCKS; i++) change(&memory, &blocks[i], 0);
+  CHECK(memory.used == 0);
+  memory_clear(&memory);
+  CHECK(!memory.pool.region);
+  free(blocks);
+}
+
+/* What stays lies in it without gaps; the last large block gives its place back. */
+static void test_region_is_dense(void) {
+  Memory memory;
+  memory_init(&memory);
+  memory_open_region(&memory, 1 << 12);
+  if (!memory.pool.region) return;
+  char *first = new_object(&memory, 40), *second = new_object(&memory, 120);
+  CHECK(first == memory.pool.region && second == first + 40);
+  char *large = new_object(&memory, 1000);
+  CHECK(large == second + 120);
+  CHECK(resize(&memory, large, 1000, 900) == large);
+  large = resize(&memory, large, 900, 1000); /* goes on behind itself */
+  CHECK(large > second && memory.pool.region_used <= 1 << 12);
+  resize(&memory, large, 1000, 0);
+  char *outside = new_object(&memory, 3 << 10);
+  CHECK(outside < memory.pool.region || outside >= memory.pool.region + (1 << 12));
+  resize(&memory, outside, 3 << 10, 0);
+  resize(&memory, first, 40, 0);
+  CHECK((char *)new_object(&memory, 33) == first);
+  memory_clear(&memory);
+}
+
 /* Blocks are used again; no more of them are kept than may be. */
 static void test_kept_blocks(void) {
   enum { BLOCKS = 2 * POOL_KEPT + 2, SIZE = 56 };
@@ -182,6 +255,8 @@ static void test_long_collections(void) {
 static void test_all(void) {
   test_counting();
   test_small_blocks();
+  test_region();
+  test_region_is_dense();
   test_kept_blocks();
   test_collection_helps();
   test_collection_does_not_help();
