@@ -143,6 +143,17 @@ static int l_send(lua_State *L) {
 
 /* ---- questions ---- */
 
+/* Pushes why there is no number for a question. */
+static uint32_t push_no_number(lua_State *L, const LinkBox *box) {
+  if (box->numbers.last < box->questions_max) {
+    lua_pushliteral(L, "not enough memory");
+  } else {
+    lua_pushfstring(L, "%d questions wait for their answers already (limit openInvokes)",
+                    (int)box->questions_max);
+  }
+  return 0;
+}
+
 /* Sends the question and returns its number; 0, with the reason pushed, when it cannot be sent.
  * `index` is the box's; the channel stands at `channel`, the values behind it. */
 static uint32_t send_question(lua_State *L, int index, LinkBox *box, PacketKind kind, int flags,
@@ -150,11 +161,7 @@ static uint32_t send_question(lua_State *L, int index, LinkBox *box, PacketKind 
   Packet packet = {.kind = kind, .flags = (uint8_t)flags};
   int count = lua_gettop(L) - channel;
   packet.id = numbers_take(&box->numbers, box->questions_max);
-  if (packet.id == 0) {
-    lua_pushfstring(L, "%d questions wait for their answers already (limit openInvokes)",
-                    (int)box->questions_max);
-    return 0;
-  }
+  if (packet.id == 0) return push_no_number(L, box);
   if (link_box_write(L, index, box, &packet, channel, channel + 1, count) >= 0) return packet.id;
   numbers_put(&box->numbers, packet.id);
   return 0;

@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,12 +26,12 @@ enum {
   ALL = 1 << 30,
 };
 
-/* Which allocations fail, and what there was. */
+/* Which allocations fail, and what there was. A page on a thread has a part in both. */
 static struct {
-  bool armed;
-  long seen; /* allocations since it was armed */
+  atomic_bool armed;
+  atomic_long seen; /* allocations since it was armed */
   long first, count;
-  long live; /* blocks */
+  atomic_long live; /* blocks */
 } plan;
 
 static bool fails(void) {
@@ -215,7 +216,8 @@ static const char window[] =
     "ipcMain.handle('double', function(_, n) return 2 * n end)\n"
     "ipcMain.on('end', function() app.exit(7) end)\n"
     "app.whenReady():andThen(function()\n"
-    "  BrowserWindow.new { webPreferences = { sandbox = false } }:loadFile(PAGE)\n"
+    "  local preferences = { sandbox = false, isolation = ISOLATION }\n"
+    "  BrowserWindow.new { webPreferences = preferences }:loadFile(PAGE)\n"
     "end)\n";
 
 static const char page[] = "local ipc = require('lunette').ipcRenderer\n"
@@ -224,11 +226,17 @@ static const char page[] = "local ipc = require('lunette').ipcRenderer\n"
 
 static char page_path[64];
 
-static bool run_window(void) {
-  char code[sizeof window + 100];
-  snprintf(code, sizeof code, "local PAGE = '%s'\n%s", page_path, window);
+static bool run_page(const char *isolation) {
+  char code[sizeof window + 200];
+  snprintf(code, sizeof code, "local PAGE, ISOLATION = '%s', '%s'\n%s", page_path, isolation,
+           window);
   return run_host(code, true);
 }
+
+static bool run_window(void) { return run_page("process"); }
+
+/* With its page, whose memory may be short too, in this process. */
+static bool run_thread(void) { return run_page("thread"); }
 
 /* ---- a renderer's modules ---- */
 
@@ -371,6 +379,7 @@ static const Scenario scenarios[] = {
     {"talk", run_clone_talk, ALL},   {"talk in JSON", run_json_talk, ALL},
     {"boot", run_boot, ALL},         {"renderer", run_renderer, ALL},
     {"embedded", run_embedded, ALL}, {"window", run_window, MANY},
+    {"thread", run_thread, MANY},
 };
 
 static bool sweep_all;
