@@ -3,9 +3,16 @@
 #include "bind/bind.h"
 #include "vm/entry.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 static const char TIMER[] = "lunette.Timer";
+
+/* libuv's handle, and its handler of the signal. */
+typedef struct SignalWatcher {
+  uv_signal_t uv;
+  void (*handler)(int number);
+} SignalWatcher;
 
 /* A timer, a signal watcher, a hold or what the next turn does. While it is active, the registry
  * keeps the userdata that stands for it (whose user value is the function to call), so closing the
@@ -14,7 +21,7 @@ typedef struct Watcher {
   union {
     uv_handle_t handle;
     uv_timer_t timer;
-    uv_signal_t signal;
+    SignalWatcher signal;
     uv_async_t async;
     uv_check_t check;
   } uv;
@@ -65,8 +72,20 @@ static void call_watcher(Watcher *watcher, int count) {
 
 static void on_timer(uv_timer_t *timer) { call_watcher(timer->data, 0); }
 
+/* Once the signal has come it has its default effect until it is served: who sends it again to a
+ * loop that is kept from its turns by an endless script wants an end, as Chromium gives it too. */
+static void arm(SignalWatcher *watcher, int number) {
+  struct sigaction action;
+  if (sigaction(number, NULL, &action) != 0) return;
+  if (!watcher->handler) watcher->handler = action.sa_handler;
+  if (action.sa_handler == SIG_DFL) action.sa_handler = watcher->handler;
+  action.sa_flags |= (int)SA_RESETHAND;
+  sigaction(number, &action, NULL);
+}
+
 static void on_signal(uv_signal_t *signal, int number) {
   Watcher *watcher = signal->data;
+  arm(&watcher->uv.signal, number);
   lua_pushinteger(watcher->state->L, number);
   call_watcher(watcher, 1);
 }
@@ -95,13 +114,15 @@ static int l_timer(lua_State *L) {
   return 1;
 }
 
-/* signal(number, fn): calls fn(number) when the signal comes. Does not keep the loop running. */
+/* signal(number, fn): calls fn(number) when the signal comes; one more, before that, has the effect
+ * that it has without us. Does not keep the loop running. */
 static int l_signal(lua_State *L) {
   int number = (int)luaL_checkinteger(L, 1);
   Watcher *watcher = new_watcher(L, 2);
-  uv_signal_init(&watcher->state->loop->uv, &watcher->uv.signal);
+  uv_signal_t *signal = &watcher->uv.signal.uv;
+  uv_signal_init(&watcher->state->loop->uv, signal);
   uv_unref(&watcher->uv.handle);
-  uv_signal_start(&watcher->uv.signal, on_signal, number);
+  if (uv_signal_start(signal, on_signal, number) == 0) arm(&watcher->uv.signal, number);
   return 1;
 }
 

@@ -1,7 +1,8 @@
 --- No process outlives its app, signals end it in order, and finalisers may run at any moment.
 local app = require "spec.support.app"
+local lunette = require "lunette"
 local processes = require "spec.support.processes"
-local uv = require("lunette").uv
+local uv, setInterval, clearInterval = lunette.uv, lunette.setInterval, lunette.clearInterval
 
 local gone_within, marked = processes.gone_within, processes.marked
 
@@ -190,6 +191,30 @@ describe("a signal", function()
       gone_within(process.mark, 1000)
       app.remove(process.dir)
     end)
+  end
+
+  for _, case in ipairs { { "sigint", 2 }, { "sigterm", 15 } } do
+    local signal, number = table.unpack(case)
+    it(("ends main when it comes again while a script is in an endless loop: %s"):format(signal),
+      function()
+        local process = start {
+          ["main.lua"] = MAIN .. [[
+            lunette.ipcMain.on("say", function(_, text)
+              say(text)
+              while true do end
+            end)
+            open()
+          ]],
+          ["page.lua"] = HUNG,
+        }
+        wait_for_output(process, "now")
+        local again = setInterval(function() process.kill(signal) end, 20)
+        local result = process.wait()
+        clearInterval(again)
+        assert.equal(number, result.signal)
+        gone_within(process.mark, 1000)
+        app.remove(process.dir)
+      end)
   end
 
   it("of the terminal's Ctrl-C, which all its processes get, quits in order too", function()
