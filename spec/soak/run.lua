@@ -25,9 +25,9 @@ end
 print(("%d apps, %d messages handled"):format(result.apps, result.handled))
 print("done to windows: " .. list(result.did))
 print("renderers gone: " .. list(result.gone))
-for _, field in ipairs { "heap", "pss" } do
-  local before, after = table.unpack(result[field] or { 0, 0 })
-  print(("main's %s: %.2f MiB, then %.2f"):format(field, before / MIB, after / MIB))
+for _, size in ipairs(result.sizes) do
+  local before, after = size[1] / MIB, size[2] / MIB
+  print(("%s: %s %.2f MiB, then %.2f"):format(size.name, size.field, before, after))
 end
 for text in pairs(result.skipped) do print("skipped: " .. text) end
 for _, text in ipairs(result.faults) do print("fault: " .. text) end

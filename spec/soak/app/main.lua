@@ -2,7 +2,9 @@
 -- The main script of the soak: opens windows and does to them whatever may happen, by chance.
 --
 --   lunette spec/soak/app --log=FILE --seed=N --seconds=N [--end=exit|abort] [--clock=MODULE]
+--     [--threads]
 --
+-- With --threads half of the pages are threads.
 -- Appends to the log: "fault TEXT" for each breach of a promise, "skipped TEXT" for what cannot be
 -- done here, "did NAME" for what was done to a window, "gone REASON" for how a renderer went,
 -- "memory HEAP PSS" each second, and "count N" for the messages handled since the last such line.
@@ -12,11 +14,14 @@ local app, ipcMain, process, uv = lunette.app, lunette.ipcMain, lunette.process,
 local switch = app.commandLine.getSwitchValue
 
 local WINDOWS <const>, QUIET_MS <const>, HOUR <const> = 6, 20000, 3600
--- What stays when all windows are closed: the zygote's socket, its pidfd and its spare's.
-local ZYGOTE_DESCRIPTORS <const> = 3
-local MEMORY_LIMIT <const> = 48 << 20
+-- What stays when all windows are closed: the zygote's socket, its pidfd and its spare's; and a
+-- spare thread, with its loop's, its channel's and its own.
+local ZYGOTE_DESCRIPTORS <const>, SPARE_DESCRIPTORS <const>, SPARE_THREADS <const> = 3, 6, 1
+local MEMORY_LIMIT <const>, THREAD_MEMORY_LIMIT <const> = 48 << 20, 16 << 20
 local DEATHS <const> = { "exit", "abort", "segv", "hang", "eat" }
 local SANDBOXED_DEATHS <const> = { "hang", "eat" }
+-- A thread has no signals: it ends by an exit code, or as a page in a sandbox does.
+local THREAD_DEATHS <const> = { "exit", "hang", "eat" }
 
 local log = assert(io.open(switch "log", "a"))
 log:setvbuf "line"
@@ -24,6 +29,7 @@ math.randomseed(math.tointeger(tonumber(switch "seed")))
 
 -- The windows, and what is known of their pages, which have said hello: by webContents.id.
 local windows, pages = {}, {}
+local has_threads = app.commandLine.hasSwitch "threads"
 local lives, handled, open_questions, ahead = 0, 0, 0, 0
 
 local function write(word, text)
@@ -95,14 +101,21 @@ end
 local function open()
   if #windows == WINDOWS then return end
   local is_sandboxed = math.random(2) == 1
+  local is_thread = has_threads and math.random(2) == 1
   local win = lunette.BrowserWindow.new {
-    webPreferences = { sandbox = is_sandboxed, memoryLimit = MEMORY_LIMIT },
+    webPreferences = {
+      sandbox = is_sandboxed,
+      memoryLimit = is_thread and THREAD_MEMORY_LIMIT or MEMORY_LIMIT,
+      isolation = is_thread and "thread" or "process",
+    },
   }
+  if is_thread then write("did", "open a thread") end
   local id = win.webContents.id
   windows[#windows + 1] = win
-  win.deaths = is_sandboxed and SANDBOXED_DEATHS or DEATHS
+  win.is_thread = is_thread
+  win.deaths = is_sandboxed and SANDBOXED_DEATHS or is_thread and THREAD_DEATHS or DEATHS
   win.webContents:on("render-process-gone", function(_, details)
-    write("gone", details.reason)
+    write("gone", (is_thread and "thread " or "") .. details.reason)
     pages[id] = nil
     later(math.random(0, 50), function() revive(win) end)
   end)
@@ -117,6 +130,7 @@ local function close(win, index)
 end
 
 local function signal(win, name)
+  if win.is_thread then return end -- that is main
   local pid = not win:isDestroyed() and win.webContents:getOSProcessId() or 0
   if pid > 0 then pcall(process.kill, pid, name) end -- it may have ended, and nobody told us yet
 end
@@ -235,11 +249,14 @@ local function close_all()
   wait_until("the end of all questions", function() return open_questions == 0 end)
 end
 
-local function count_descriptors()
-  local request, count = uv.fs_scandir "/proc/self/fd", 0
+local function count_entries(path)
+  local request, count = uv.fs_scandir(path), 0
   while request and uv.fs_scandir_next(request) do count = count + 1 end
   return count
 end
+
+local function count_descriptors() return count_entries "/proc/self/fd" end
+local function count_threads() return count_entries "/proc/self/task" end
 
 local function pss()
   local file <close> = io.open "/proc/self/smaps_rollup"
@@ -275,7 +292,8 @@ end)
 app.on("window-all-closed", function() end)
 app.whenReady():await()
 
-local descriptors = count_descriptors() + ZYGOTE_DESCRIPTORS
+local descriptors = count_descriptors() + ZYGOTE_DESCRIPTORS + SPARE_DESCRIPTORS
+local threads = count_threads() + SPARE_THREADS
 
 local last = os.time() + math.tointeger(tonumber(switch "seconds"))
 while os.time() < last do
@@ -288,5 +306,6 @@ close_all()
 wait_until("as many descriptors as at the start", function()
   return count_descriptors() <= descriptors
 end)
+wait_until("as many threads as at the start", function() return count_threads() <= threads end)
 write("count", handled)
 app.quit()
