@@ -7,7 +7,7 @@ local path = arg[1] or "build/bench.json"
 local file <close> = assert(io.open(path))
 local result = lunette.json.decode(file:read "a")
 
-local WIDTH <const>, LEFT <const>, RIGHT <const> = 900, 330, 150
+local WIDTH <const>, LEFT <const>, RIGHT <const> = 980, 390, 160
 local TOP <const>, STEP <const>, BAR <const> = 56, 22, 14
 local LEAST <const>, MOST <const> = 0.1, 10 -- of the goal; beyond, a bar is cut off
 local GOOD <const>, BAD <const> = "#2a7f62", "#c0562f"
