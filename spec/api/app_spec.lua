@@ -403,6 +403,8 @@ describe("app's functions", function()
     ["os.exit('1')"] = "bad argument #1 to 'os.exit' "
       .. "(integer or boolean or nil expected, got string)",
     ["app.relaunch { arg = {} }"] = "app.relaunch: unknown option 'arg' (did you mean 'args'?)",
+    ['app.relaunch { args = { "a\\0b" } }'] = "app.relaunch: option 'args[1]' has a zero byte",
+    ['app.relaunch { execPath = "a\\0b" }'] = "app.relaunch: option 'execPath' has a zero byte",
     ["app.relaunch { args = { 1 } }"] = "app.relaunch: option 'args[1]' must be a string, "
       .. "got number",
     ["app.requestSingleInstanceLock(print)"] = "app.requestSingleInstanceLock: could not clone "

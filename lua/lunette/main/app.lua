@@ -47,6 +47,12 @@ end
 
 local RELAUNCH_FIELDS = { args = { "table" }, execPath = { "string" } }
 
+-- Why it cannot stand on a command line, or nil.
+local function fault_of_word(word)
+  if type(word) ~= "string" then return "must be a string, got " .. type(word) end
+  return word:find("\0", 1, true) and "has a zero byte"
+end
+
 --- Starts another instance when this one has ended; does not end it. Each call starts one more.
 ---@param options {args: string[]?, execPath: string?}? args: behind the executable; those of this
 ---instance by default
@@ -54,13 +60,13 @@ function app.relaunch(options)
   not_colon("relaunch", options)
   options = options_of.check("app.relaunch", options, RELAUNCH_FIELDS)
   local args = options.args or app_info.command()
-  for i, arg in ipairs(args) do
-    if type(arg) ~= "string" then
-      error(("app.relaunch: option 'args[%d]' must be a string, got %s"):format(i, type(arg)), 2)
-    end
-  end
   local line = { options.execPath or core_os.exec_path() }
   table.move(args, 1, #args, 2, line)
+  for i, word in ipairs(line) do
+    local fault = fault_of_word(word)
+    local name = i == 1 and "execPath" or ("args[%d]"):format(i - 1)
+    if fault then error(("app.relaunch: option '%s' %s"):format(name, fault), 2) end
+  end
   lifecycle.relaunches[#lifecycle.relaunches + 1] = line
 end
 

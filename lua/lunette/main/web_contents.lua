@@ -443,8 +443,9 @@ WebContents.internal = {
     if load_of_page(self) then fail_load(self, err) end
   end,
   ["preload-error"] = function(self, file, message)
-    report.warn("Unable to load preload script: " .. tostring(file))
-    console.write("error", tostring(message), self.id)
+    file, message = tostring(file), tostring(message)
+    report.warn("Unable to load preload script: " .. file)
+    console.write("error", message, self.id)
     announce(self, "preload-error", file, message)
   end,
   console = function(self, level, message)
