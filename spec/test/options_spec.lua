@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- `lunette test` with busted's options: each report is the one that busted itself gives.
 local app = require "spec.support.app"
+local json = require "dkjson"
 local lunette = require "lunette"
 local suite = require "spec.support.suite"
 
@@ -164,6 +165,12 @@ local function words(line)
   return list
 end
 
+-- The last line of an output; numbers were taken out of it.
+local function from_json(text)
+  local line = text:match "([^\n]*)\n$"
+  return assert(json.decode((line:gsub(":N", ":0"))))
+end
+
 describe("lunette test gives the report of busted", function()
   for _, output in ipairs(words "plainTerminal utfTerminal TAP gtest junit ./own.lua") do
     it("by " .. output, function()
@@ -173,7 +180,19 @@ describe("lunette test gives the report of busted", function()
   end
 
   it("by json, of tests that busted 2.1 can report", function()
-    check(PLAIN, { "-o", "json", "--filter=passes", "--filter=alone", "spec" })
+    local args = { "-o", "json", "--filter=passes", "--filter=fails", "--filter=last" }
+    table.move({ "spec/a_spec.lua", "spec/c_spec.lua" }, 1, 2, #args + 1, args)
+    local wanted = from_json(suite.run_plainly(PLAIN, args).stdout)
+    assert.same({ 2, 1 }, { #wanted.successes, #wanted.failures })
+    assert.same(wanted, from_json(suite.run(PLAIN, args).stdout))
+  end)
+
+  it("by json, also of what busted 2.1 says nothing of", function()
+    local result = suite.run(PLAIN, { "-o", "json", "spec" })
+    for _, text in ipairs { "a #slow later", "spec/sub/e_spec.lua:1: file error", "b alone" } do
+      assert.matches(text, result.stdout, 1, true)
+    end
+    assert.equal(1, result.status)
   end)
 
   for _, line in ipairs(LINES) do
