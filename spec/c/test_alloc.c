@@ -217,7 +217,8 @@ static const char window[] =
     "ipcMain.on('end', function() app.exit(7) end)\n"
     "app.whenReady():andThen(function()\n"
     "  local preferences = { sandbox = false, isolation = ISOLATION }\n"
-    "  BrowserWindow.new { webPreferences = preferences }:loadFile(PAGE)\n"
+    "  local win = BrowserWindow.new { webPreferences = preferences }\n"
+    "  win:loadFile(PAGE):catch(function() app.exit(5) end)\n"
     "end)\n";
 
 static const char page[] = "local ipc = require('lunette').ipcRenderer\n"
