@@ -221,9 +221,12 @@ static const char window[] =
     "  win:loadFile(PAGE):catch(function() app.exit(5) end)\n"
     "end)\n";
 
-static const char page[] = "local ipc = require('lunette').ipcRenderer\n"
-                           "assert(ipc.invoke('double', 21):await() == 42)\n"
-                           "ipc.send('end')\n";
+/* It ends when memory is too short for what it says, as nobody would hear of it then. */
+static const char page[] = "if not pcall(function()\n"
+                           "  local ipc = require('lunette').ipcRenderer\n"
+                           "  assert(ipc.invoke('double', 21):await() == 42)\n"
+                           "  ipc.send('end')\n"
+                           "end) then os.exit(1) end\n";
 
 static char page_path[64];
 

@@ -10,6 +10,7 @@ local loop = import "core.loop"
 local page = import "renderer.page"
 local process = import "common.process"
 local report = import "common.report"
+local task = import "common.task"
 
 local EXIT_FLUSH_MS <const> = 1000
 
@@ -125,9 +126,14 @@ local function make_argv(options)
   return table.move(options.additionalArguments, 1, #options.additionalArguments, #argv + 1, argv)
 end
 
-function renderer:on_boot(options)
+-- Tells main how the page began.
+local function tell_main(...)
+  local is_taken, why = peer:send_internal(...)
+  if is_taken == nil then error(why) end
+end
+
+local function begin(options)
   if options.memoryLimit then core_state.limit(options.memoryLimit) end
-  if options.isolation == "thread" then leave = leave_thread end
   math.randomseed(core_state.random(), core_state.random()) -- the zygote's would be everybody's
   options.argv = make_argv(options)
   options.sandboxed = is_contained
@@ -150,10 +156,19 @@ function renderer:on_boot(options)
   run_preload(options)
   local ok, err = world.run(options)
   if ok then
-    peer:send_internal "page-loaded"
+    tell_main "page-loaded"
   else
-    peer:send_internal("page-failed", err)
+    tell_main("page-failed", err)
   end
+end
+
+-- Were memory too short for it, main would wait for ever: then the renderer ends.
+function renderer:on_boot(options)
+  if options.isolation == "thread" then leave = leave_thread end
+  local ok, err = xpcall(begin, task.catch, options)
+  if ok then return end
+  pcall(report.on_uncaught, err, task.take_traceback())
+  leave(core_child.LAUNCH_FAILED)
 end
 
 renderer.internal = {
