@@ -55,7 +55,7 @@ describe("on a terminal lunette test", function()
   for what, body in pairs {
     ["waits"] = "require 'lunette'.sleep(60000)",
     ["computes"] = "while true do pcall(function() while true do end end) end",
-    ["runs a program"] = "os.execute 'sleep 60'",
+    ["runs a program"] = "os.execute 'sleep 60' require 'lunette'.sleep(60000)", -- Ctrl-C ends that
   } do
     it("is ended by Ctrl-C, with all that it has started, while a spec " .. what, function()
       local files, mark = {}, processes.new_mark()
