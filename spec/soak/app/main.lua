@@ -156,7 +156,7 @@ end
 
 local function ask(contents, page, number)
   local function settled() open_questions = open_questions - 1 end
-  local promise = contents:invoke("ask", number, ("x"):rep(math.random(2000)))
+  local promise = contents:invoke("ask", page.life, number, ("x"):rep(math.random(2000)))
   open_questions = open_questions + 1
   page.tally:ask()
   promise:andThen(function(answer) page.tally:answer(answer) end):catch(function(err)
@@ -170,7 +170,7 @@ local function talk(win)
   for _ = 1, math.random(20) do
     page.tally:send(function(number)
       if math.random(2) == 1 then return ask(contents, page, number) end
-      contents:send("tell", number)
+      contents:send("tell", page.life, number)
     end)
   end
 end

@@ -61,11 +61,17 @@ local DEATHS <const> = {
   end,
 }
 
+-- What main said to the page before, whose hello came when main had asked for this one already,
+-- may get here.
+local function handle(to, number)
+  if to == life then tally:handle(number) end
+end
+
 ipc.on("told", function(_, number) tally:answer(number) end)
-ipc.on("tell", function(_, number) tally:handle(number) end)
+ipc.on("tell", function(_, to, number) handle(to, number) end)
 ipc.on("die", function(_, how) DEATHS[how]() end)
-ipc.handle("ask", function(_, number)
-  tally:handle(number)
+ipc.handle("ask", function(_, to, number)
+  handle(to, number)
   return number
 end)
 
