@@ -22,11 +22,11 @@ local SIGABRT <const>, SIGKILL <const> = 6, 9
 local SLACK <const> = { heap = 4 << 20, pss = 24 << 20 }
 local GROWTH <const> = 1.1
 
--- The apps that run all the time. The memory of one with threads is its pages' too: what they may
--- have at a time, and what the C library keeps of those that have ended, for the next ones.
+-- The apps that run all the time. The memory of one with threads is its pages' too, and what the C
+-- library keeps of those that have ended, for the next ones: as much as one page may have.
 local STEADY <const> = {
   { name = "the steady one", room = 0 },
-  { name = "the one with threads", room = 48 << 20, args = { "--threads" } },
+  { name = "the one with threads", room = 16 << 20, args = { "--threads" } },
 }
 
 -- For the shell: the app's temporary folder becomes a full disk, of its own mount namespace, and

@@ -64,6 +64,7 @@ local DEATHS <const> = {
 -- What main said to the page before, whose hello came when main had asked for this one already,
 -- may get here.
 local function handle(to, number)
+  if to > life then fault(("message %d is for page %d"):format(number, to)) end
   if to == life then tally:handle(number) end
 end
 
