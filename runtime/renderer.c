@@ -105,9 +105,8 @@ static int run_zygote(Renderer *renderer, pid_t parent) {
   lua_gc(renderer->state->L, LUA_GCCOLLECT);
   memory_clear(renderer->state->memory); /* a page of its own for what a renderer makes */
   signal(SIGINT, SIG_IGN);
-  renderer->link_fd = zygote_serve(CHILD_LINK_FD);
+  renderer->link_fd = zygote_serve(CHILD_LINK_FD, parent);
   if (renderer->link_fd < 0) return finish(renderer, true);
-  child_die_with_parent(parent);
   return run(renderer);
 }
 

@@ -69,9 +69,12 @@ static int receive_request(int fd) {
 }
 
 /* No library's fork: its child would be the zygote's. The zygote has one thread, so there is no
- * lock that another could hold. */
-static pid_t fork_for_parent(void) {
-  return (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+ * lock that another could hold. The child dies with `parent` before anybody knows its number, and
+ * could stop it. */
+static pid_t fork_for_parent(pid_t parent) {
+  pid_t pid = (pid_t)syscall(SYS_clone, CLONE_PARENT | SIGCHLD, NULL, NULL, NULL, NULL);
+  if (pid == 0) child_die_with_parent(parent);
+  return pid;
 }
 
 static bool tell(int fd, What what) {
@@ -136,13 +139,13 @@ static bool await_spare(int fd, int spare) {
   return poll(&main, 1, 0) == 0;
 }
 
-int zygote_serve(int fd) {
+int zygote_serve(int fd, pid_t parent) {
   int ends[2];
   fill_holes();
   int policy = yield_to_waker();
   for (bool goes_on = true; goes_on;) {
     if (pipe2(ends, O_CLOEXEC) < 0) return -1;
-    pid_t pid = fork_for_parent();
+    pid_t pid = fork_for_parent(parent);
     if (pid == 0) {
       close(ends[0]);
       stop_yielding(policy);

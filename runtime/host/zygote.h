@@ -24,7 +24,7 @@ bool zygote_is_alive(const Zygote *zygote);
 /* Ends the zygote; its children live on. Those that are only expected are lost. */
 void zygote_close(Zygote *zygote);
 
-/* The zygote's own side: forks a child of main for each request on `fd`, ahead of it. Returns in
- * the child, with its end of the link, and -1 in the zygote and in the child that is left when main
- * has closed. */
-int zygote_serve(int fd);
+/* The zygote's own side: forks a child of main, which is `parent`, for each request on `fd`, ahead
+ * of it; the child dies with main. Returns in the child, with its end of the link, and -1 in the
+ * zygote and in the child that is left when main has closed. */
+int zygote_serve(int fd, pid_t parent);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Child processes and file_read, against a real kernel. Run with the argument "parent", the program
- * plays one of its own children. */
+ * Child processes and file_read, against a real kernel. Run with the argument "parent" or "main",
+ * the program plays one of its own children. */
 #include "host.h"
 #include "lacking.h"
 
 #include "host/file.h"
+#include "host/zygote.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -356,25 +357,31 @@ static void test_hundred_children(void) {
   wait_clear(&wait);
 }
 
-/* A grandchild whose parent ends before, or after, it asks to die with it. */
-static void test_die_with_parent(void) {
+/* This program in a role, which kills itself: what it started must end with it, having said `last`.
+ * The stream ends when the last of them has gone. */
+static void check_family_ends(const char *role, const char *last) {
   Wait wait;
   Child *child;
   int link_fd;
   char text[32], self[PATH_MAX];
   size_t size = sizeof self;
   uv_exepath(self, &size);
-  char *argv[] = {self, (char *)"parent", NULL};
+  char *argv[] = {self, (char *)role, NULL};
   wait_init(&wait);
   ChildOptions options = {.path = self, .argv = argv, .on_exit = on_child_exit, .data = &wait};
   if (CHECK(child_spawn(&wait.loop, &options, &child, &link_fd) == 0)) {
-    /* The stream ends when the last of both has gone. */
-    CHECK(read_end(link_fd, text, sizeof text) == 5 && strcmp(text, "alive") == 0);
+    read_end(link_fd, text, sizeof text);
+    CHECK(strcmp(text, last) == 0);
     wait_for(&wait, 1);
     CHECK(wait.how.signal == SIGKILL);
     close(link_fd);
   }
   wait_clear(&wait);
+}
+
+/* A grandchild whose parent ends before, or after, it asks to die with it. */
+static void test_die_with_parent(void) {
+  check_family_ends("parent", "alive");
   pid_t orphan = fork();
   if (orphan == 0) {
     child_die_with_parent(1 << 30);
@@ -384,6 +391,9 @@ static void test_die_with_parent(void) {
   CHECK(waitpid(orphan, &status, 0) == orphan);
   CHECK(WIFEXITED(status) && WEXITSTATUS(status) == CHILD_LAUNCH_FAILED);
 }
+
+/* A zygote and its spare, which are stopped as soon as the spare is there. */
+static void test_die_stopped(void) { check_family_ends("main", ""); }
 
 /* Plays the parent of test_die_with_parent: it is killed once its child is ready. */
 static int play_parent(void) {
@@ -426,6 +436,23 @@ static void test_relaunch(void) {
   pid_t pid = wait(&status);
   CHECK(status == 0);
   CHECK(atoi(text) == pid); /* the leader of a session of its own */
+}
+
+/* Plays the main process of test_die_stopped: it is killed when all others of the family stand. */
+static int play_main(void) {
+  int pair[2];
+  pid_t self = getpid();
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) return 1;
+  pid_t zygote = fork();
+  if (zygote == 0) {
+    setpgid(0, 0);
+    child_die_with_parent(self);
+    zygote_serve(pair[1], self);
+    _exit(1);
+  }
+  char byte;
+  if (recv(pair[0], &byte, 1, 0) == 1) kill(-zygote, SIGSTOP);
+  return raise(SIGKILL);
 }
 
 /* Files */
@@ -485,6 +512,7 @@ static void test_all(void) {
   test_foreign_reaper();
   test_hundred_children();
   test_die_with_parent();
+  test_die_stopped();
   test_relaunch();
   test_file_read();
 }
@@ -508,6 +536,7 @@ static int test_both(void) {
 
 int main(int argc, char **argv) {
   if (argc > 1 && strcmp(argv[1], "parent") == 0) return play_parent();
+  if (argc > 1 && strcmp(argv[1], "main") == 0) return play_main();
   if (argc > 1 && strcmp(argv[1], "without-pidfds") == 0) return run_without_pidfds(argv + 2);
   return test_both();
 }

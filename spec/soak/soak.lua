@@ -79,6 +79,18 @@ local function shuffled(list)
   return copy
 end
 
+-- What the kernel tells of processes: their command lines, states and what they wait for.
+local function describe(pids)
+  local lines = {}
+  for _, pid in ipairs(pids) do
+    for _, name in ipairs { "cmdline", "stat", "wchan", "syscall" } do
+      local file <close> = io.open(("/proc/%d/%s"):format(pid, name))
+      lines[#lines + 1] = file and file:read("a"):gsub("%z", " ")
+    end
+  end
+  return "\n" .. table.concat(lines, "\n")
+end
+
 -- The soak
 
 ---@class Soak
@@ -152,7 +164,7 @@ end
 
 function Soak:check_remains(run)
   if not pcall(processes.gone_within, run.mark, GONE_MS) then
-    self:fault(run.name, ("%d processes are left"):format(#processes.marked(run.mark)))
+    self:fault(run.name, "processes are left:" .. describe(processes.marked(run.mark)))
   end
   local left = uv.fs_scandir_next(assert(uv.fs_scandir(run.dir .. "/tmp")))
   if left then self:fault(run.name, "a file is left: " .. left) end

@@ -113,6 +113,7 @@ local function open()
   local id = win.webContents.id
   windows[#windows + 1] = win
   win.is_thread = is_thread
+  win.is_forked = is_sandboxed and not app.commandLine.hasSwitch "no-zygote"
   win.deaths = is_sandboxed and SANDBOXED_DEATHS or is_thread and THREAD_DEATHS or DEATHS
   win.webContents:on("render-process-gone", function(_, details)
     write("gone", (is_thread and "thread " or "") .. details.reason)
@@ -135,8 +136,11 @@ local function signal(win, name)
   if pid > 0 then pcall(process.kill, pid, name) end -- it may have ended, and nobody told us yet
 end
 
--- A stopped page goes on later, or is killed as it stands.
+-- A stopped page goes on later, or is killed as it stands. One that was started by itself is left
+-- when it is stopped in its first millisecond and main ends then (docs/limits.md): only those of the
+-- zygote are stopped as early as that.
 local function stop(win)
+  if not win.is_forked and not pages[win.webContents.id] then return end
   signal(win, "SIGSTOP")
   local name = math.random(3) == 1 and "SIGKILL" or "SIGCONT"
   later(math.random(300), function() signal(win, name) end)
