@@ -137,8 +137,8 @@ local function signal(win, name)
 end
 
 -- A stopped page goes on later, or is killed as it stands. One that was started by itself is left
--- when it is stopped in its first millisecond and main ends then (docs/limits.md): only those of the
--- zygote are stopped as early as that.
+-- when it is stopped in its first millisecond and main ends then (docs/limits.md): only those of
+-- the zygote are stopped as early as that.
 local function stop(win)
   if not win.is_forked and not pages[win.webContents.id] then return end
   signal(win, "SIGSTOP")
