@@ -35,30 +35,35 @@ local FILL <const> = [[mount -t tmpfs -o size=64k none "$TMPDIR" &&
   { head -c 1m /dev/zero >"$TMPDIR/full" 2>"$TMPDIR/out"; exec "$0" "$@" >"$TMPDIR/out" 2>&1; }]]
 local FEW_DESCRIPTORS <const> = 'ulimit -n 24 && exec "$0" "$@"'
 
-local function stop_and_go(process)
+local function stop_and_go(run)
   for _ = 1, 3 do
     lunette.sleep(math.random(200))
-    process.kill "sigstop"
+    run.process.kill "sigstop"
     lunette.sleep(math.random(200))
-    process.kill "sigcont"
+    run.process.kill "sigcont"
   end
 end
 
-local function kill_soon(signal)
-  return function(process)
-    lunette.sleep(math.random(1000))
-    process.kill(signal)
-  end
+local function kill_soon(run)
+  lunette.sleep(math.random(1000))
+  run.process.kill "sigkill"
 end
 
--- What befalls an app. `line`: the command before the executable; `act(process)` is called while it
+-- SIGTERM is any process's end until main has asked for it, as it has when its script runs.
+local function tell_to_end(run)
+  app.wait_until(function() return uv.fs_stat(run.dir .. "/log").size > 0 end, "the app's script")
+  lunette.sleep(math.random(1000))
+  run.process.kill "sigterm"
+end
+
+-- What befalls an app. `line`: the command before the executable; `act(run)` is called while it
 -- runs, which has to be over within `seconds`; `signal`: what it ends by, if not in order.
 local TROUBLES <const> = {
   { name = "nothing" },
   { name = "no zygote", args = { "--no-zygote" } },
   { name = "threads", args = { "--threads" } },
-  { name = "main is killed", act = kill_soon "sigkill", seconds = 60, signal = SIGKILL },
-  { name = "main is told to end", act = kill_soon "sigterm", seconds = 60 },
+  { name = "main is killed", act = kill_soon, seconds = 60, signal = SIGKILL },
+  { name = "main is told to end", act = tell_to_end, seconds = 60 },
   { name = "main is stopped", act = stop_and_go, seconds = 3 },
   { name = "main exits", args = { "--end=exit", "--threads" } },
   { name = "main aborts", args = { "--end=abort" }, signal = SIGABRT },
@@ -186,7 +191,7 @@ end
 
 function Soak:run_trouble(trouble)
   local run = self:start(trouble, trouble.seconds or 1)
-  if trouble.act then trouble.act(run.process) end
+  if trouble.act then trouble.act(run) end
   self:finish(run)
 end
 
