@@ -2,6 +2,7 @@
  * The executable: its command line and its exit status. */
 #include "lunette.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +59,18 @@ static int parse(int argc, char **argv, LunetteOptions *options) {
   return -1;
 }
 
+/* Large strings come and go, a few megabytes between two collections. The C library's own settings
+ * give as much back to the system each time, and fetch it again with a fault a page; and what they
+ * keep instead after one very large block, they keep for good. */
+static void set_heap_limits(void) {
+#ifdef __GLIBC__
+  mallopt(M_TRIM_THRESHOLD, 3 << 20); /* bytes that may lie free at the end of the heap */
+  mallopt(M_MMAP_THRESHOLD, 8 << 20); /* bytes of a block that is given back at once */
+#endif
+}
+
 int main(int argc, char **argv) {
+  set_heap_limits();
   int status = lunette_child_main(argc, argv);
   if (status >= 0) return status;
   LunetteOptions options;

@@ -16,8 +16,21 @@ enum { WAITING_MAX = 1 << 18 };
  * asker no answer. */
 static const char LOST[] = "more than there is memory for";
 
-static uint8_t *put_shared(void *link, size_t size, size_t *offset) {
-  return link_put_shared(link, size, offset);
+/* Between threads: the other end reads the string where it lies. A host's own allocator, or its own
+ * state, frees when it likes. */
+static bool lend(Link *link, lua_State *L, const char *bytes, size_t size, size_t *offset) {
+  void *memory;
+  if (lua_getallocf(L, &memory) != memory_allocate) return false;
+  Loan *loan = memory_lend(memory, bytes, size);
+  return loan && link_lend(link, loan, offset);
+}
+
+static bool put_shared(void *data, lua_State *L, const char *bytes, size_t size, size_t *offset) {
+  Link *link = data;
+  if (link->channel) return lend(link, L, bytes, size, offset);
+  uint8_t *place = link_put_shared(link, size, offset);
+  if (place) memcpy(place, bytes, size);
+  return place != NULL;
 }
 
 static const uint8_t *get_shared(void *link, size_t offset, size_t size) {
@@ -216,7 +229,9 @@ static int l_set_codec(lua_State *L) {
  * the link's. Returns true, or nil and the reason. */
 static int l_open(lua_State *L) {
   Link *link = check_link(L);
+  LinkBox *box = lua_touserdata(L, 1);
   ChannelEnd *end = lua_touserdata(L, 2);
+  if (end) box->share.most = SIZE_MAX; /* what is lent lies in no region */
   int status = end ? link_join(link, end) : link_open(link, (int)luaL_checkinteger(L, 2));
   if (status == 0) {
     lua_pushboolean(L, 1);
@@ -288,10 +303,10 @@ static int l_free_number(lua_State *L) {
   return 0;
 }
 
-/* is_full(): more waits to be written than the high-water mark. */
+/* is_full(): more waits than the high-water mark. */
 static int l_is_full(lua_State *L) {
   const Link *link = check_link(L);
-  lua_pushboolean(L, link_queued(link) > link->limits.high_water);
+  lua_pushboolean(L, link_is_full(link));
   return 1;
 }
 

@@ -17,6 +17,7 @@
 
 enum {
   CAPACITY = 1 << 20, /* bytes that may wait for a reader before a writer has to */
+  LOANS = 64,         /* of one end, that may wait for the other to read them */
   WHOLE = 1 << 21,    /* a buffer up to this size is handed over as it is when none waits */
 };
 
@@ -25,14 +26,20 @@ typedef struct Channel Channel;
 struct ChannelEnd {
   Channel *channel;
   ChannelEnd *other;
-  Buf bytes;       /* that wait for this end to read them */
-  sem_t woken;     /* waited for by this end while it blocks */
-  int fd;          /* owned; -1 until somebody has asked for it */
-  bool is_told;    /* the descriptor is readable */
-  bool blocks;     /* waits for `woken`, which nobody has posted yet */
-  bool wants_room; /* a write was cut short: it is to be woken when there is room */
-  bool finished;   /* nothing more comes from the other end */
-  bool closed;     /* its owner is done */
+  Buf bytes;          /* that wait for this end to read them */
+  sem_t woken;        /* waited for by this end while it blocks */
+  int fd;             /* owned; -1 until somebody has asked for it */
+  bool is_told;       /* the descriptor is readable */
+  bool blocks;        /* waits for `woken`, which nobody has posted yet */
+  bool wants_room;    /* a write was cut short: it is to be woken when there is room */
+  bool finished;      /* nothing more comes from the other end */
+  bool closed;        /* its owner is done */
+  Loan *lent[LOANS];  /* by this end, owned: for the other one to read */
+  uint64_t taken;     /* bits: which of them there are */
+  uint64_t committed; /* and which the other end may know */
+  uint64_t fresh;     /* those that are not committed; of this end's thread, without the lock */
+  bool lends;         /* false: nothing is lent; of this end's thread, without the lock */
+  size_t lent_size;   /* bytes of all */
 };
 
 struct Channel {
@@ -197,6 +204,95 @@ ssize_t channel_write(ChannelEnd *end, Buf *from) {
 
 Store *channel_store(ChannelEnd *end) { return &end->channel->store; }
 
+/* With the lock. */
+static bool add_loan(ChannelEnd *end, Loan *loan, size_t most, size_t *number) {
+  size_t size = loan_size(loan), unread = end->lent_size;
+  bool has_room = unread == 0 || (unread <= most && size <= most - unread);
+  if (~end->taken == 0 || !has_room) return false;
+  end->lends = true;
+  *number = (size_t)__builtin_ctzll(~end->taken);
+  end->lent[*number] = loan;
+  end->taken |= (uint64_t)1 << *number;
+  end->fresh |= (uint64_t)1 << *number;
+  end->lent_size += size;
+  return true;
+}
+
+bool channel_lend(ChannelEnd *end, Loan *loan, size_t most, size_t *number) {
+  lock(end);
+  bool has_room = add_loan(end, loan, most, number);
+  unlock(end);
+  if (!has_room) loan_return(loan);
+  return has_room;
+}
+
+uint64_t channel_commit(ChannelEnd *end) {
+  uint64_t fresh = end->fresh;
+  if (fresh == 0) return 0;
+  lock(end);
+  end->committed |= fresh;
+  unlock(end);
+  end->fresh = 0;
+  return fresh;
+}
+
+/* Takes those of `loans` that there are out of the channel. With the lock. Returns how many. */
+static int remove_loans(ChannelEnd *end, uint64_t loans, Loan **removed) {
+  int count = 0;
+  for (uint64_t left = loans & end->taken; left; left &= left - 1) {
+    removed[count] = end->lent[__builtin_ctzll(left)];
+    end->lent_size -= loan_size(removed[count++]);
+  }
+  end->taken &= ~loans;
+  end->committed &= ~loans;
+  return count;
+}
+
+/* The memory may be large: it is freed without the lock. */
+static void return_all(Loan **loans, int count) {
+  while (count > 0) loan_return(loans[--count]);
+}
+
+void channel_take_back(ChannelEnd *end) {
+  Loan *loans[LOANS];
+  if (end->fresh == 0) return;
+  lock(end);
+  int count = remove_loans(end, end->fresh, loans);
+  unlock(end);
+  end->fresh = 0;
+  return_all(loans, count);
+}
+
+const uint8_t *channel_borrow(ChannelEnd *end, size_t number, size_t size) {
+  const ChannelEnd *lender = end->other;
+  const uint8_t *bytes = NULL;
+  lock(end);
+  bool is_lent = number < LOANS && (lender->committed >> number & 1);
+  if (is_lent && loan_size(lender->lent[number]) == size) bytes = loan_bytes(lender->lent[number]);
+  unlock(end);
+  return bytes;
+}
+
+void channel_give_back(ChannelEnd *end, uint64_t loans) {
+  Loan *read[LOANS];
+  lock(end);
+  int count = remove_loans(end->other, loans & end->other->committed, read);
+  Wake how = tell_room(end->other);
+  unlock(end);
+  wake(end->other, how);
+  return_all(read, count);
+}
+
+size_t channel_lent(ChannelEnd *end, size_t mark) {
+  if (!end->lends) return 0;
+  lock(end);
+  size_t size = end->lent_size;
+  if (size > mark) end->wants_room = true;
+  unlock(end);
+  end->lends = size > 0;
+  return size;
+}
+
 static struct timespec time_in(int milliseconds) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -240,6 +336,8 @@ void channel_break(ChannelEnd *end) {
 
 static void release(Channel *channel) {
   for (int i = 0; i < 2; i++) {
+    Loan *loans[LOANS];
+    return_all(loans, remove_loans(&channel->ends[i], UINT64_MAX, loans));
     buf_clear(&channel->ends[i].bytes);
     if (channel->ends[i].fd >= 0) close(channel->ends[i].fd);
     sem_destroy(&channel->ends[i].woken);

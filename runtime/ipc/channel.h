@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/buf.h"
+#include "base/loan.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -43,6 +44,27 @@ ssize_t channel_read(ChannelEnd *end, Buf *into);
  * is room for. Returns how many; -1 with EAGAIN when there is no room, EPIPE when nobody reads, or
  * ENOMEM. */
 ssize_t channel_write(ChannelEnd *end, Buf *from);
+
+/* Makes what is lent readable for the other end, under *number: a part of the packet that is made.
+ * Takes over the loan. False when others are there, and more than `most` bytes would lie unread:
+ * then it is returned. */
+bool channel_lend(ChannelEnd *end, Loan *loan, size_t most, size_t *number);
+
+/* The packet is on its way: its loans, as bits, which the other end is to name in
+ * channel_give_back. Those that it never does are returned with the channel's memory. */
+uint64_t channel_commit(ChannelEnd *end);
+
+/* The packet is not sent: what was lent since channel_commit is returned. */
+void channel_take_back(ChannelEnd *end);
+
+/* How many bytes are lent. Above `mark`, this end is woken when some of them were read. */
+size_t channel_lent(ChannelEnd *end, size_t mark);
+
+/* The `size` bytes that the other end has lent under `number`; NULL when it has lent no such. */
+const uint8_t *channel_borrow(ChannelEnd *end, size_t number, size_t size);
+
+/* These loans of the other end's, bits, were read. */
+void channel_give_back(ChannelEnd *end, uint64_t loans);
 
 /* For the buffers of both ends: where what grew for a large message waits for the next one. The
  * channel's. */

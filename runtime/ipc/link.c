@@ -68,7 +68,8 @@ PacketStatus link_packet_at(Link *link, size_t offset, Packet *packet, size_t *s
   size_t size_max = link->limits.message + LINK_OWN_ROOM + PACKET_CHANNEL_MAX;
   PacketStatus status =
       packet_read(bytes, buf_size(&link->in) - offset, link->from, size_max, packet, size, &error);
-  if (status == PACKET_WHOLE && packet->flags & PACKET_FLAG_SHARED && !link->share) {
+  if (status == PACKET_WHOLE && packet->flags & PACKET_FLAG_SHARED && !link->share &&
+      !link->channel) {
     status = PACKET_BAD;
     error = "a packet in shared memory that is not there";
   }
@@ -190,7 +191,21 @@ static void on_disconnect(Link *link) {
 }
 
 bool link_is_quiet(const Link *link) {
-  return link->watching == UV_READABLE && list_empty(&link->ready_node) && !link->ended;
+  bool is_reader = link->watching == UV_READABLE && !link->over_high_water;
+  return is_reader && list_empty(&link->ready_node) && !link->ended;
+}
+
+static size_t count_unread(const Link *link) {
+  size_t mark = link->limits.high_water / 2;
+  return link_queued(link) + (link->channel ? channel_lent(link->channel, mark) : 0);
+}
+
+bool link_is_full(const Link *link) { return count_unread(link) > link->limits.high_water; }
+
+static void look_for_room(Link *link) {
+  if (!link->over_high_water || count_unread(link) > link->limits.high_water / 2) return;
+  link->over_high_water = false;
+  link->events->on_drained(link);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events) {
@@ -204,6 +219,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
   if (link->channel) {
     channel_clear(link->channel);
     events = link->watching;
+    look_for_room(link);
   }
   if (events & UV_DISCONNECT) on_disconnect(link);
   if (events & UV_WRITABLE) link_flush(link);
@@ -281,6 +297,7 @@ int link_join(Link *link, ChannelEnd *end) {
     return status;
   }
   link->channel = end;
+  channel_hold(end); /* for who reads still in what is lent, when the link is closed */
   link->in.store = link->out.store = channel_store(end);
   link->upgrade.step = UPGRADE_OVER; /* there is nothing better */
   begin(link, fd);
@@ -335,6 +352,7 @@ void link_rollback(Link *link) {
   link->out.end = link->out.start + link->begun;
   link->begun = SIZE_MAX;
   if (link->share) share_rollback(link->share);
+  if (link->channel) channel_take_back(link->channel);
 }
 
 /* The link has bytes to write, at the end of the turn. */
@@ -349,30 +367,11 @@ static void write_soon(Link *link) {
   if (link->fd >= 0 && link_queued(link) > link->early) link_flush(link);
 }
 
-uint8_t *link_put_shared(Link *link, size_t size, size_t *offset) {
-  if (!link->share) return NULL;
-  return share_take(link->share, size, link->limits.high_water, offset);
-}
-
-const uint8_t *link_get_shared(const Link *link, size_t offset, size_t size) {
-  return link->share ? share_at(link->share, offset, size) : NULL;
-}
-
 static void end_packet(Link *link, const Packet *packet) {
   packet_write_header(buf_front(&link->out) + link->begun, packet);
   link->begun = SIZE_MAX;
   if (packet->kind == PACKET_UPGRADE) write_later(link); /* or others could come behind the last */
   else write_soon(link);
-}
-
-/* Names the blocks of shared memory that the packet's strings lie in. False: memory is short. */
-static bool add_blocks(Link *link, Packet *packet) {
-  packet->blocks = share_commit(link->share);
-  if (packet->blocks == 0) return true;
-  uint8_t blocks[PACKET_BLOCKS_SIZE];
-  packet->flags |= PACKET_FLAG_SHARED;
-  packet_write_blocks(blocks, packet);
-  return buf_append(&link->out, blocks, sizeof blocks);
 }
 
 bool link_commit(Link *link, Packet *packet) {
@@ -382,14 +381,14 @@ bool link_commit(Link *link, Packet *packet) {
   }
   size_t size = buf_size(&link->out) - link->begun - PACKET_HEADER_SIZE;
   packet->body_size = size - packet->channel_size;
-  if (link->share && !add_blocks(link, packet)) {
+  if (!link_add_blocks(link, packet)) {
     link_rollback(link);
     link_end_reading(link, NO_MEMORY);
     return true;
   }
   end_packet(link, packet);
   if (packet->kind != PACKET_UPGRADE) upgrade_count(link, size >= SHARE_LEAST);
-  if (link_queued(link) <= link->limits.high_water) return true;
+  if (!link_is_full(link)) return true;
   link->over_high_water = true;
   return false;
 }
@@ -462,10 +461,7 @@ void link_flush(Link *link) {
     link->clogged = false;
     link_set_ready(link);
   }
-  if (link->over_high_water && link_queued(link) <= link->limits.high_water / 2) {
-    link->over_high_water = false;
-    link->events->on_drained(link);
-  }
+  look_for_room(link);
 }
 
 void link_finish_packet(Link *link) {
@@ -473,7 +469,7 @@ void link_finish_packet(Link *link) {
   buf_consume(&link->in, link->current);
   link->current = 0;
   if (!link->current_blocks) return;
-  share_release(link->share, link->current_blocks);
+  link_release_blocks(link, link->current_blocks);
   link->current_blocks = 0;
 }
 
@@ -513,6 +509,7 @@ static bool dispatch_one(Link *link, int *count) {
 static void release(Link *link) {
   buf_clear(&link->in);
   buf_clear(&link->out);
+  if (link->channel) channel_drop(link->channel);
   free(link);
 }
 

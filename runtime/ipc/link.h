@@ -103,9 +103,13 @@ bool link_begin(Link *link);
  * the high-water mark waits afterwards. */
 bool link_commit(Link *link, Packet *packet);
 
-/* Room for a large string of the packet that was begun, in memory that the peer sees, at *offset
- * there. NULL: there is none, and the string goes into the body. */
+/* Room for a large string of the packet that was begun, in memory that another process sees, at
+ * *offset there. NULL: there is none, and the string goes into the body. */
 uint8_t *link_put_shared(Link *link, size_t size, size_t *offset);
+
+/* The same over a channel, whose other end reads what is lent: takes over the loan. False: there is
+ * no room, the loan is returned, and the string goes into the body. */
+bool link_lend(Link *link, Loan *loan, size_t *offset);
 
 /* The `size` bytes at `offset` that the peer put there, which it may still change; or NULL. */
 const uint8_t *link_get_shared(const Link *link, size_t offset, size_t size);
@@ -127,6 +131,10 @@ bool link_take_queue(Link *link, Link *from);
 
 /* How many bytes wait to be written. */
 static inline size_t link_queued(const Link *link) { return buf_size(&link->out); }
+
+/* Whether more than the high-water mark waits for the peer, as far as we know: to be written, or,
+ * if it was lent, to be read. */
+bool link_is_full(const Link *link);
 
 /* Writes as much as the socket takes now; the loop does it once a turn. */
 void link_flush(Link *link);

@@ -73,7 +73,7 @@ bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset) {
 void link_remove(Link *link, size_t offset, const Packet *packet) {
   size_t size = packet_size(packet);
   if (buf_size(&link->in) < offset + size) return; /* it has gone */
-  if (packet->blocks) share_release(link->share, packet->blocks);
+  if (packet->blocks) link_release_blocks(link, packet->blocks);
   if (offset == 0) {
     buf_consume(&link->in, size);
     return;

@@ -153,21 +153,19 @@ static bool write_in_body(Writer *w, const char *bytes, size_t size) {
   return true;
 }
 
-/* Room in shared memory, if the string is worth it and the message may be as large. */
-static uint8_t *find_place(Writer *w, size_t size, size_t *offset) {
+/* Into shared memory, if the string is worth it and the message may be as large. */
+static bool put_shared(Writer *w, const char *bytes, size_t size, size_t *offset) {
   const CloneShare *share = w->share;
   size_t used = (size_t)(w->at - w->start);
-  if (!share || size < share->least || size > w->size_max - used) return NULL;
-  return share->put(share->data, size, offset);
+  if (!share || size < share->least || size > w->size_max - used) return false;
+  return share->put(share->data, w->L, bytes, size, offset);
 }
 
 static bool write_long(Writer *w, const char *bytes, size_t size) {
   size_t offset;
-  uint8_t *place = find_place(w, size, &offset);
-  if (!place) return write_in_body(w, bytes, size);
+  if (!put_shared(w, bytes, size, &offset)) return write_in_body(w, bytes, size);
   uint8_t *at = room(w, SHARED_MAX);
   if (!at || !weigh(w, WEIGHT_STRING + size)) return false;
-  memcpy(place, bytes, size);
   *at++ = TAG_SHARED;
   w->at = put_varint(put_varint(at, offset), size);
   w->size_max -= size;

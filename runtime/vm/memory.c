@@ -42,7 +42,18 @@ void memory_refuse(Memory *memory, bool refuse) {
 
 void memory_open_region(Memory *memory, size_t size) { pool_open_region(&memory->pool, size); }
 
+Loan *memory_lend(Memory *memory, const char *bytes, size_t size) {
+  if (size < LOAN_LEAST) return NULL;
+  if (!memory->loans) memory->loans = loans_new();
+  return memory->loans ? loans_lend(memory->loans, bytes, size) : NULL;
+}
+
 void memory_clear(Memory *memory) { pool_clear(&memory->pool); }
+
+void memory_end(Memory *memory) {
+  loans_drop(memory->loans);
+  if (!memory->ending) memory_clear(memory);
+}
 
 void memory_join(Memory *memory, Memory *other) {
   memory_clear(other);
@@ -148,7 +159,8 @@ static bool may_pass_mark(Memory *memory, const void *block, size_t old_size, si
 static void *release(Memory *memory, void *block, size_t size) {
   if (!block) return NULL;
   memory->used -= size;
-  if (!memory->ending) pool_give(&memory->pool, block, size);
+  bool is_lent = memory->loans && size > LOAN_LEAST && loans_keep(memory->loans, block, size);
+  if (!memory->ending && !is_lent) pool_give(&memory->pool, block, size);
   return NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/loan.h"
 #include "vm/pool.h"
 
 /* Somebody else's allocator, as a lua_Alloc; see lunette.h. */
@@ -32,6 +33,7 @@ typedef struct Memory {
   uint64_t begun, collecting, since; /* nanoseconds of the processor */
   int collections, futile;           /* since then; in a row, that freed next to nothing */
   Pool pool;                         /* of blocks that were freed */
+  Loans *loans;                      /* owned; NULL until something was lent */
 #ifdef LUNETTE_STRESS
   int objects_left; /* until one is refused */
 #endif
@@ -57,9 +59,16 @@ void memory_join(Memory *memory, Memory *other);
  * allocated anything yet, whose beginning is large and stays. */
 void memory_open_region(Memory *memory, size_t size);
 
+/* Lends a string of a state whose allocator is memory_allocate, `size` bytes of it, to another
+ * thread: it stays until the loan is returned. NULL: it is too small, or memory is short. */
+Loan *memory_lend(Memory *memory, const char *bytes, size_t size);
+
 /* Gives back what is kept of freed blocks: at the end of the states; or at any time, without a
  * region. */
 void memory_clear(Memory *memory);
+
+/* Gives back all that is left, at the end of the states. */
+void memory_end(Memory *memory);
 
 /* A lua_Alloc; `data` is a Memory. */
 void *memory_allocate(void *data, void *block, size_t old_size, size_t new_size);

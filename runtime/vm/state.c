@@ -62,7 +62,7 @@ static int open_all(lua_State *L) {
 
 static void release(State *state) {
   if (state->L) lua_close(state->L);
-  if (!state->own.ending) memory_clear(&state->own);
+  memory_end(&state->own);
   clone_context_free(state->clone);
   free(state);
 }

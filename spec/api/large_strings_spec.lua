@@ -101,6 +101,59 @@ describe("large strings", function()
     })
   end)
 
+  it("arrive as they were though their sender has collected them", function()
+    assert.equal("60 true\n60 true\n", ipc.output {
+      main = TEXT .. [[
+        local all, count = true, 0
+        ipcMain.on("text", function(_, n, sent)
+          all, count = all and sent == text(1 << 18, n), count + 1
+        end)
+        ipcMain.on("back", function(event)
+          say(count, all)
+          for n = 1, 60 do
+            event.sender:send("text", n, text(1 << 18, n))
+            collectgarbage()
+          end
+          event.sender:send "end"
+        end)
+      ]],
+      page = TEXT .. [[
+        local all, count = true, 0
+        ipc.on("text", function(_, n, sent)
+          all, count = all and sent == text(1 << 18, n), count + 1
+        end)
+        ipc.on("end", function() say(count, all) quit() end)
+        for n = 1, 60 do
+          ipc.send("text", n, text(1 << 18, n))
+          collectgarbage()
+          if n % 10 == 0 then require("lunette").sleep(1) end
+        end
+        ipc.send "back"
+      ]],
+    })
+  end)
+
+  it("arrive though their sender has ended", function()
+    assert.equal('5 true "clean-exit"\n', ipc.output {
+      preferences = "{ sandbox = false }",
+      main = TEXT .. [[
+        local all, count = true, 0
+        ipcMain.on("text", function(_, n, sent)
+          if n == 1 then lunette.uv.sleep(200) end
+          all, count = all and sent == text(1 << 20, n), count + 1
+        end)
+        app.on("render-process-gone", function(_, _, details)
+          say(count, all, details.reason)
+          quit()
+        end)
+      ]],
+      page = TEXT .. [[
+        for n = 1, 5 do ipc.send("text", n, text(1 << 20, n)) end
+        os.exit(0)
+      ]],
+    })
+  end)
+
   it("count for messageSize", function()
     local refused = "could not clone argument 2: larger than 1000000 bytes (limit messageSize)"
     local line = ("true\n\"page.lua:%%d: %s\"\n"):format(refused):gsub("%%d", "5")

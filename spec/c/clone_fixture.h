@@ -85,12 +85,13 @@ enum { SHARED_SIZE = 1000, SHARED_LEAST = 100 };
 static uint8_t shared[SHARED_SIZE];
 static size_t shared_used;
 
-static uint8_t *put_shared(void *data, size_t size, size_t *offset) {
-  (void)data;
-  if (size > SHARED_SIZE - shared_used) return NULL;
+static bool put_shared(void *data, lua_State *L, const char *bytes, size_t size, size_t *offset) {
+  (void)data, (void)L;
+  if (size > SHARED_SIZE - shared_used) return false;
   *offset = shared_used;
+  memcpy(shared + *offset, bytes, size);
   shared_used += size;
-  return shared + *offset;
+  return true;
 }
 
 static const uint8_t *get_shared(void *data, size_t offset, size_t size) {

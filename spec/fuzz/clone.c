@@ -61,10 +61,12 @@ static const CloneHooks hooks = {NULL, export_value, import_value};
 
 static uint8_t shared[SHARED_SIZE];
 
-static uint8_t *put_shared(void *data, size_t size, size_t *offset) {
-  (void)data;
+static bool put_shared(void *data, lua_State *L, const char *bytes, size_t size, size_t *offset) {
+  (void)data, (void)L;
   *offset = 0;
-  return size <= SHARED_SIZE ? shared : NULL;
+  if (size > SHARED_SIZE) return false;
+  memcpy(shared, bytes, size);
+  return true;
 }
 
 static const uint8_t *get_shared(void *data, size_t offset, size_t size) {

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT
+ * What is lent stays as it is until it was read, whoever frees it meanwhile. That it is freed in
+ * the end, and once, is what a sanitizer or valgrind says of this test. */
+#include "host.h"
+
+#include "ipc/channel.h"
+#include "vm/memory.h"
+
+#include <lauxlib.h>
+#include <pthread.h>
+#include <string.h>
+
+enum { LARGE = 1 << 17, ROUNDS = 3000, SLOTS = 64, MOST = SLOTS * LARGE };
+
+/* A block as a heap has it: the bytes begin behind a header. */
+enum { HEADER = 24 };
+
+static char *new_block(char letter) {
+  char *block = malloc(HEADER + LARGE);
+  memset(block, letter, HEADER + LARGE);
+  return block;
+}
+
+/* The heap frees a block. */
+static void heap_free(Loans *loans, char *block) {
+  if (!loans_keep(loans, block, HEADER + LARGE)) free(block);
+}
+
+static bool is_all(const uint8_t *bytes, char letter) {
+  for (size_t i = 0; i < LARGE; i++) {
+    if (bytes[i] != (uint8_t)letter) return false;
+  }
+  return true;
+}
+
+static void test_returned_first(void) {
+  Loans *loans = loans_new();
+  char *block = new_block('a'), *other = new_block('b');
+  Loan *loan = loans_lend(loans, block + HEADER, LARGE);
+  CHECK(loan_size(loan) == LARGE && is_all(loan_bytes(loan), 'a'));
+  CHECK(!loans_keep(loans, other, HEADER + LARGE));
+  loan_return(loan);
+  CHECK(!loans_keep(loans, block, HEADER + LARGE));
+  free(block);
+  free(other);
+  loans_drop(loans);
+}
+
+static void test_freed_first(void) {
+  Loans *loans = loans_new();
+  char *block = new_block('a');
+  Loan *loan = loans_lend(loans, block + HEADER, LARGE);
+  Loan *again = loans_lend(loans, block + HEADER, LARGE);
+  CHECK(loan == again);
+  CHECK(loans_keep(loans, block, HEADER + LARGE));
+  loan_return(loan);
+  CHECK(is_all(loan_bytes(again), 'a'));
+  loans_drop(loans); /* the heap has ended */
+  CHECK(is_all(loan_bytes(again), 'a'));
+  loan_return(again);
+  loans_drop(NULL);
+}
+
+/* A string of a Lua state: collected, and closed, while it is lent. */
+static void test_state(void) {
+  Memory memory;
+  memory_init(&memory);
+  lua_State *L = lua_newstate(memory_allocate, &memory);
+  CHECK(!memory_lend(&memory, "short", 5));
+  for (int round = 0; round < 2; round++) {
+    char *text = new_block('a');
+    const char *bytes = lua_pushlstring(L, text, LARGE);
+    free(text);
+    Loan *loan = memory_lend(&memory, bytes, LARGE);
+    size_t used = memory.used;
+    lua_settop(L, 0);
+    if (round == 0) {
+      lua_gc(L, LUA_GCCOLLECT);
+      CHECK(memory.used + LARGE <= used); /* it is the state's no more */
+    } else {
+      lua_close(L);
+      CHECK(memory.used == 0);
+      memory_end(&memory);
+    }
+    CHECK(is_all(loan_bytes(loan), 'a'));
+    loan_return(loan);
+  }
+}
+
+/* Over a channel */
+
+static void test_channel(void) {
+  ChannelEnd *a, *b;
+  Loans *loans = loans_new();
+  size_t number, next;
+  char *block = new_block('a');
+  CHECK(channel_new(&a, &b));
+  CHECK(channel_commit(a) == 0);
+  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &number));
+  CHECK(!channel_borrow(b, number, LARGE)); /* its packet is not there yet */
+  channel_take_back(a);
+  CHECK(channel_commit(a) == 0 && !loans_keep(loans, block, HEADER + LARGE));
+  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &number));
+  uint64_t bits = channel_commit(a);
+  CHECK(bits == (uint64_t)1 << number);
+  channel_take_back(a); /* that is on its way */
+  CHECK(!channel_borrow(b, number, LARGE - 1) && !channel_borrow(b, number + 1, LARGE));
+  CHECK(!channel_borrow(b, SLOTS, LARGE) && !channel_borrow(b, SIZE_MAX, LARGE));
+  CHECK(!channel_borrow(a, number, LARGE)); /* it was not lent to this end */
+  heap_free(loans, block);
+  CHECK(is_all(channel_borrow(b, number, LARGE), 'a'));
+  channel_give_back(b, UINT64_MAX);
+  channel_give_back(b, bits); /* once more does nothing */
+  CHECK(!channel_borrow(b, number, LARGE));
+  block = new_block('b');
+  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &next));
+  channel_commit(a);
+  heap_free(loans, block);
+  channel_close(a);
+  CHECK(is_all(channel_borrow(b, next, LARGE), 'b')); /* as it reads what was sent before */
+  channel_close(b);                                   /* unread */
+  loans_drop(loans);
+}
+
+/* So many, and so much of it, that the reader must read first. */
+static void test_room(void) {
+  ChannelEnd *a, *b;
+  Loans *loans = loans_new();
+  size_t number;
+  char *block = new_block('a');
+  CHECK(channel_new(&a, &b));
+  for (int i = 0; i < 3; i++) {
+    CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), 3 * LARGE, &number));
+  }
+  CHECK(!channel_lend(a, loans_lend(loans, block + HEADER, LARGE), 3 * LARGE, &number));
+  CHECK(!channel_lend(a, loans_lend(loans, block + HEADER, LARGE), LARGE, &number));
+  for (int i = 3; i < SLOTS; i++) {
+    CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &number));
+  }
+  CHECK(!channel_lend(a, loans_lend(loans, block + HEADER, LARGE), SIZE_MAX, &number));
+  channel_give_back(b, channel_commit(a));
+  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), LARGE, &number));
+  channel_take_back(a);
+  heap_free(loans, block); /* nothing is lent any more */
+  channel_close(a);
+  channel_close(b);
+  loans_drop(loans);
+}
+
+/* Reads what is lent: a byte a packet says under which number, and the letter. */
+static void *read_all(void *end) {
+  Buf in = {0};
+  bool ok = true;
+  for (ssize_t got; (got = channel_read(end, &in)) != 0;) {
+    if (got < 0) channel_wait(end, CHANNEL_BYTES, -1);
+    for (; buf_size(&in) >= 2; buf_consume(&in, 2)) {
+      const uint8_t *packet = buf_front(&in), *bytes = channel_borrow(end, packet[0], LARGE);
+      ok = ok && bytes && is_all(bytes, (char)packet[1]);
+      channel_give_back(end, (uint64_t)1 << packet[0]);
+    }
+  }
+  buf_clear(&in);
+  channel_close(end);
+  return ok ? end : NULL;
+}
+
+/* Sends a block that it frees at once, or a moment later. False when there was no room. */
+static bool send_block(ChannelEnd *end, Loans *loans, char letter) {
+  Buf out = {0};
+  size_t number;
+  char *block = new_block(letter);
+  bool sent = channel_lend(end, loans_lend(loans, block + HEADER, LARGE), MOST / 2, &number);
+  const uint8_t packet[] = {(uint8_t)number, (uint8_t)letter};
+  if (sent) {
+    channel_commit(end);
+    CHECK(buf_append(&out, packet, sizeof packet) && channel_write(end, &out) == sizeof packet);
+  }
+  heap_free(loans, block);
+  buf_clear(&out);
+  return sent;
+}
+
+static void test_threads(void) {
+  ChannelEnd *a, *b;
+  pthread_t thread;
+  void *result;
+  Loans *loans = loans_new();
+  int sent = 0;
+  CHECK(channel_new(&a, &b));
+  CHECK(pthread_create(&thread, NULL, read_all, b) == 0);
+  for (int i = 0; i < ROUNDS; i++) sent += send_block(a, loans, (char)('a' + i % 20));
+  CHECK(sent > 0);
+  channel_close(a);
+  loans_drop(loans); /* what is lent stays */
+  CHECK(pthread_join(thread, &result) == 0 && result);
+}
+
+static void test_all(void) {
+  test_returned_first();
+  test_freed_first();
+  test_state();
+  test_channel();
+  test_room();
+  test_threads();
+}
+
+int main(void) { return run_test(test_all); }
