@@ -173,7 +173,9 @@ static void *allocate(void *data, void *block, size_t old_size, size_t new_size)
 static State *new_state(LunetteHost *host, const LunetteOptions *options) {
   if (options->allocate) return state_new_with(host->loop, options->allocate, options->data);
   if (options->flags & LUNETTE_STANDALONE) return state_new(host->loop);
-  return state_new_with(host->loop, allocate, &host->slab);
+  State *state = state_new_with(host->loop, allocate, &host->slab);
+  if (state) state->memory->hook_lends = true;
+  return state;
 }
 
 /* libuv aborts when it is to close a descriptor with the number of a standard stream. */

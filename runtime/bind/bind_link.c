@@ -16,12 +16,9 @@ enum { WAITING_MAX = 1 << 18 };
  * asker no answer. */
 static const char LOST[] = "more than there is memory for";
 
-/* Between threads: the other end reads the string where it lies. A host's own allocator, or its own
- * state, frees when it likes. */
+/* Between threads the other end reads the string where it lies. */
 static bool lend(Link *link, lua_State *L, const char *bytes, size_t size, size_t *offset) {
-  void *memory;
-  if (lua_getallocf(L, &memory) != memory_allocate) return false;
-  Loan *loan = memory_lend(memory, bytes, size);
+  Loan *loan = memory_lend(L, bytes, size);
   return loan && link_lend(link, loan, offset);
 }
 

@@ -42,8 +42,23 @@ void memory_refuse(Memory *memory, bool refuse) {
 
 void memory_open_region(Memory *memory, size_t size) { pool_open_region(&memory->pool, size); }
 
-Loan *memory_lend(Memory *memory, const char *bytes, size_t size) {
-  if (size < LOAN_LEAST) return NULL;
+/* NULL for a state whose blocks others free. */
+static Memory *lender(lua_State *L) {
+  void *data;
+  lua_Alloc allocator = lua_getallocf(L, &data);
+  Memory *memory = data;
+  if (allocator == memory_allocate) return memory;
+  return allocator == memory_allocate_hooked && memory->hook_lends ? memory : NULL;
+}
+
+/* Whether the block, which is to be freed, is lent: then it is no more the state's to free. */
+static bool is_lent(const Memory *memory, void *block, size_t size) {
+  return memory->loans && size > LOAN_LEAST && loans_keep(memory->loans, block, size);
+}
+
+Loan *memory_lend(lua_State *L, const char *bytes, size_t size) {
+  Memory *memory = lender(L);
+  if (!memory || size < LOAN_LEAST) return NULL;
   if (!memory->loans) memory->loans = loans_new();
   return memory->loans ? loans_lend(memory->loans, bytes, size) : NULL;
 }
@@ -159,8 +174,7 @@ static bool may_pass_mark(Memory *memory, const void *block, size_t old_size, si
 static void *release(Memory *memory, void *block, size_t size) {
   if (!block) return NULL;
   memory->used -= size;
-  bool is_lent = memory->loans && size > LOAN_LEAST && loans_keep(memory->loans, block, size);
-  if (!memory->ending && !is_lent) pool_give(&memory->pool, block, size);
+  if (!is_lent(memory, block, size) && !memory->ending) pool_give(&memory->pool, block, size);
   return NULL;
 }
 
@@ -219,7 +233,8 @@ void *memory_allocate_hooked(void *data, void *block, size_t old_size, size_t ne
   Memory *memory = data;
   size_t before = block ? old_size : 0; /* without a block it is the kind of the new one */
   if (new_size > before && wants_collection(memory, block, old_size)) return NULL;
-  void *result = memory->hook(memory->hook_data, block, before, new_size);
+  bool stays = new_size == 0 && block && is_lent(memory, block, old_size);
+  void *result = stays ? NULL : memory->hook(memory->hook_data, block, before, new_size);
   if (!result && new_size > 0) return NULL;
   memory->used = memory->used - before + new_size;
   if (memory->peak < memory->used) memory->peak = memory->used;

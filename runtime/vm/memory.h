@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <lua.h>
+
 #include "base/loan.h"
 #include "vm/pool.h"
 
@@ -21,6 +23,7 @@ typedef struct Memory {
   void *data;                                /* borrowed: for that */
   MemoryHook hook;                           /* of memory_allocate_hooked */
   void *hook_data;
+  bool hook_lends; /* its large blocks are malloc's, so they can be lent; settable */
   bool is_exhausted;
   bool refuses; /* whatever more is asked for: memory_refuse */
   bool ending;  /* the process ends with the states: freeing is of no use any more; settable */
@@ -59,9 +62,9 @@ void memory_join(Memory *memory, Memory *other);
  * allocated anything yet, whose beginning is large and stays. */
 void memory_open_region(Memory *memory, size_t size);
 
-/* Lends a string of a state whose allocator is memory_allocate, `size` bytes of it, to another
- * thread: it stays until the loan is returned. NULL: it is too small, or memory is short. */
-Loan *memory_lend(Memory *memory, const char *bytes, size_t size);
+/* Lends a string of the state, `size` bytes of it, to another thread: it stays until the loan is
+ * returned. NULL: it is too small, or somebody else's allocator frees it, or memory is short. */
+Loan *memory_lend(lua_State *L, const char *bytes, size_t size);
 
 /* Gives back what is kept of freed blocks: at the end of the states; or at any time, without a
  * region. */

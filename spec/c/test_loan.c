@@ -5,6 +5,7 @@
 
 #include "ipc/channel.h"
 #include "vm/memory.h"
+#include "vm/slab.h"
 
 #include <lauxlib.h>
 #include <pthread.h>
@@ -62,29 +63,56 @@ static void test_freed_first(void) {
 }
 
 /* A string of a Lua state: collected, and closed, while it is lent. */
-static void test_state(void) {
-  Memory memory;
-  memory_init(&memory);
-  lua_State *L = lua_newstate(memory_allocate, &memory);
-  CHECK(!memory_lend(&memory, "short", 5));
+static void check_state(lua_Alloc allocator, Memory *memory) {
+  lua_State *L = lua_newstate(allocator, memory);
+  CHECK(!memory_lend(L, "short", 5));
   for (int round = 0; round < 2; round++) {
     char *text = new_block('a');
     const char *bytes = lua_pushlstring(L, text, LARGE);
     free(text);
-    Loan *loan = memory_lend(&memory, bytes, LARGE);
-    size_t used = memory.used;
+    Loan *loan = memory_lend(L, bytes, LARGE);
+    size_t used = memory->used;
     lua_settop(L, 0);
     if (round == 0) {
       lua_gc(L, LUA_GCCOLLECT);
-      CHECK(memory.used + LARGE <= used); /* it is the state's no more */
+      CHECK(memory->used + LARGE <= used); /* it is the state's no more */
     } else {
       lua_close(L);
-      CHECK(memory.used == 0);
-      memory_end(&memory);
+      CHECK(memory->used == 0);
+      memory_end(memory);
     }
     CHECK(is_all(loan_bytes(loan), 'a'));
     loan_return(loan);
   }
+}
+
+static void test_state(void) {
+  Memory memory;
+  memory_init(&memory);
+  check_state(memory_allocate, &memory);
+}
+
+/* The state of a program with frames, whose allocator is our slab; and of one with its own, which
+ * does not lend. */
+static void test_hooked_state(void) {
+  Memory memory;
+  Slab slab;
+  memory_init(&memory);
+  slab_init(&slab);
+  memory.hook = slab_allocate;
+  memory.hook_data = &slab;
+  memory.hook_lends = true;
+  check_state(memory_allocate_hooked, &memory);
+  memory_init(&memory);
+  memory.hook = slab_allocate;
+  memory.hook_data = &slab;
+  lua_State *L = lua_newstate(memory_allocate_hooked, &memory);
+  char *text = new_block('a');
+  CHECK(!memory_lend(L, lua_pushlstring(L, text, LARGE), LARGE));
+  free(text);
+  lua_close(L);
+  memory_end(&memory);
+  slab_clear(&slab);
 }
 
 /* Over a channel */
@@ -199,6 +227,7 @@ static void test_all(void) {
   test_returned_first();
   test_freed_first();
   test_state();
+  test_hooked_state();
   test_channel();
   test_room();
   test_threads();
