@@ -31,7 +31,7 @@ struct ChannelEnd {
   int fd;             /* owned; -1 until somebody has asked for it */
   bool is_told;       /* the descriptor is readable */
   bool blocks;        /* waits for `woken`, which nobody has posted yet */
-  bool wants_room;    /* a write was cut short: it is to be woken when there is room */
+  bool wants_room;    /* to be woken when there is: a write was cut short, or much is lent */
   bool finished;      /* nothing more comes from the other end */
   bool closed;        /* its owner is done */
   Loan *lent[LOANS];  /* by this end, owned: for the other one to read */

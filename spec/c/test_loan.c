@@ -8,6 +8,7 @@
 #include "vm/slab.h"
 
 #include <lauxlib.h>
+#include <poll.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -175,6 +176,30 @@ static void test_room(void) {
   loans_drop(loans);
 }
 
+/* Who has lent more than it likes is woken when some of it was read; who has not, is not. */
+static void test_wake(void) {
+  ChannelEnd *a, *b;
+  Loans *loans = loans_new();
+  size_t first, second;
+  char *block = new_block('a');
+  CHECK(channel_new(&a, &b));
+  struct pollfd entry = {.fd = channel_descriptor(a), .events = POLLIN};
+  CHECK(channel_lent(a, 0) == 0);
+  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &first));
+  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &second));
+  channel_commit(a);
+  CHECK(channel_lent(a, 2 * LARGE) == 2 * LARGE);
+  channel_give_back(b, (uint64_t)1 << first);
+  CHECK(poll(&entry, 1, 0) == 0);
+  CHECK(channel_lent(a, LARGE - 1) == LARGE);
+  channel_give_back(b, (uint64_t)1 << second);
+  CHECK(poll(&entry, 1, 0) == 1 && channel_lent(a, 0) == 0);
+  free(block);
+  channel_close(a);
+  channel_close(b);
+  loans_drop(loans);
+}
+
 /* Reads what is lent: a byte a packet says under which number, and the letter. */
 static void *read_all(void *end) {
   Buf in = {0};
@@ -230,6 +255,7 @@ static void test_all(void) {
   test_hooked_state();
   test_channel();
   test_room();
+  test_wake();
   test_threads();
 }
 
