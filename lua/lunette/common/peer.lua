@@ -4,15 +4,15 @@
 --- What happens all the time is in C (runtime/bind/link_send.c, link_receive.c) and goes by the
 --- owner's routes; the rest comes here. The owner of a peer (a web contents in main, ipcRenderer's
 --- dispatch in a renderer) has:
----   on_message(owner, id, frame, channel, ...)  a message that is not for one listener alone
----   on_sync(owner, event, channel, ...)         such a question whose asker blocks (main only)
----   on_send_to(owner, id, channel, ...)         a message to pass on (main only)
----   on_boot(owner, options)                     what to run (renderers only)
----   on_gone(owner, fault)                       the link ended; `fault`, if any, is how the other
----                                               side broke the protocol
----   internal                                    table of functions (owner, ...) by channel
----   _routes                                     handlers, listeners, watchers, event, sync_event:
----                                               see runtime/bind/link_box.h
+---   _on_message(owner, id, frame, channel, ...)  a message that is not for one listener alone
+---   _on_sync(owner, event, channel, ...)  such a question whose asker blocks (main only)
+---   _on_send_to(owner, id, channel, ...)  a message to pass on (main only)
+---   _on_boot(owner, options)              what to run (renderers only)
+---   _on_gone(owner, fault)                the link ended; `fault`, if any, is how the other side
+---                                         broke the protocol
+---   _internal                             table of functions (owner, ...) by channel
+---   _routes                               handlers, listeners, watchers, event, sync_event: see
+---                                         runtime/bind/link_box.h
 local import = ...
 local core_link = import "core.link"
 local core = import "core.task"
@@ -210,8 +210,8 @@ end
 
 callbacks[MESSAGE] = function(self, flags, id, frame, channel, ...)
   if frame ~= 0 then return self:fail "a message of a frame that is not there" end
-  if flags & INTERNAL == 0 then return self._owner:on_message(id, frame, channel, ...) end
-  local fn = self._owner.internal[channel]
+  if flags & INTERNAL == 0 then return self._owner:_on_message(id, frame, channel, ...) end
+  local fn = self._owner._internal[channel]
   if fn then return fn(self._owner, ...) end
   self:fail "an unknown message of the runtime's own"
 end
@@ -235,7 +235,7 @@ local function answer_internal(self, id, ok, ...)
 end
 
 local function receive_request(self, id, channel, ...)
-  local fn = self._owner.internal[channel]
+  local fn = self._owner._internal[channel]
   if not fn then return self:fail "an unknown question of the runtime's own" end
   self._open[id] = {}
   answer_internal(self, id, xpcall(fn, task.catch, self._owner, ...))
@@ -254,7 +254,7 @@ callbacks[SYNC] = function(self, flags, id, frame, channel, ...)
   if flags & INTERNAL ~= 0 then return receive_request(self, id, channel, ...) end
   local event = setmetatable({ id, channel, self._link }, self._owner._routes.sync_event)
   self._open[id] = event
-  self._owner:on_sync(event, channel, ...)
+  self._owner:_on_sync(event, channel, ...)
 end
 
 callbacks[REPLY] = function(self, flags, id, _, _, ...)
@@ -276,7 +276,7 @@ callbacks[CANCEL] = function(self, _, id)
 end
 
 callbacks[SEND_TO] = function(self, _, id, _, channel, ...)
-  self._owner:on_send_to(id, channel, ...)
+  self._owner:_on_send_to(id, channel, ...)
 end
 
 for _, kind in ipairs { HELLO, BOOT } do
@@ -288,7 +288,7 @@ end
 function callbacks.on_end(self, fault)
   if self._gone then return end
   if fault then report.warn(("closing the link to %s: it sent %s"):format(self._name, fault)) end
-  self._owner:on_gone(fault)
+  self._owner:_on_gone(fault)
 end
 
 function callbacks.on_drained(self)
@@ -315,7 +315,7 @@ end
 
 greet[BOOT] = function(self, _, _, _, _, ...)
   self._link:greeted(callbacks)
-  self._owner:on_boot(...)
+  self._owner:_on_boot(...)
 end
 
 local function abort_all(questions)

@@ -167,11 +167,11 @@ end
 
 -- What the renderer says: called by the peer
 
-function WebContents:on_message(_, _, channel, ...)
+function WebContents:_on_message(_, _, channel, ...)
   ipc_dispatch.message(self, channel, ...)
 end
 
-function WebContents:on_sync(event, channel, ...)
+function WebContents:_on_sync(event, channel, ...)
   ipc_dispatch.sync(self, self._peer, event, channel, ...)
 end
 
@@ -187,7 +187,7 @@ local function find_receiver(self, id)
 end
 
 --- A message of the page's to another page. That has gone since the page asked for it, if at all.
-function WebContents:on_send_to(id, channel, ...)
+function WebContents:_on_send_to(id, channel, ...)
   local receiver = find_receiver(self, id)
   if not receiver then return end
   local sent, err = receiver._peer:pass_on(self.id, channel, ...)
@@ -206,7 +206,7 @@ local function leave_senders(self)
 end
 
 --- The link has ended: called by the peer, behind the last message.
-function WebContents:on_gone(fault)
+function WebContents:_on_gone(fault)
   self._host:link_ended(fault)
 end
 
@@ -433,7 +433,7 @@ function WebContents:reload()
 end
 
 -- Messages of the runtime's own in the renderer; `requests` among them return an answer.
-WebContents.internal = {
+WebContents._internal = {
   ["sandbox-lacks"] = function(_, part)
     sandbox_gaps.tell(part)
   end,

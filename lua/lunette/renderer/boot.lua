@@ -25,12 +25,12 @@ local M = {}
 local renderer = { _routes = ipc_renderer.routes }
 local peer = Peer.new("peer", renderer, "main")
 
-function renderer:on_message(sender_id, _, channel, ...)
+function renderer:_on_message(sender_id, _, channel, ...)
   ipc_renderer.on_message(sender_id, channel, ...)
 end
 
 -- Main has closed the window, or is gone: there is nothing left to do here.
-function renderer:on_gone(fault)
+function renderer:_on_gone(fault)
   peer:close(fault or "main has gone")
   Emitter.fire(process.emitter, "exit", process.exit_code)
   loop.stop()
@@ -163,7 +163,7 @@ local function begin(options)
 end
 
 -- Were memory too short for it, main would wait for ever: then the renderer ends.
-function renderer:on_boot(options)
+function renderer:_on_boot(options)
   if options.isolation == "thread" then leave = leave_thread end
   local ok, err = xpcall(begin, task.catch, options)
   if ok then return end
@@ -171,7 +171,7 @@ function renderer:on_boot(options)
   leave(core_child.LAUNCH_FAILED)
 end
 
-renderer.internal = {
+renderer._internal = {
   ping = function()
     peer:send_internal "pong"
   end,

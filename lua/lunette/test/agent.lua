@@ -14,11 +14,11 @@ local agent = { _routes = { handlers = {}, listeners = {} } }
 local peer
 
 -- The spec's worker has ended, or lets the app go.
-function agent:on_gone(fault)
+function agent:_on_gone(fault)
   peer:close(fault or "the spec has gone")
 end
 
-function agent:on_boot() end
+function agent:_on_boot() end
 
 local function await_first(...)
   local first = ...
@@ -66,7 +66,7 @@ local function listen_once(id, name, fn)
   window.webContents:once(name, fn)
 end
 
-agent.internal = {
+agent._internal = {
   evaluate = function(_, code, ...)
     local chunk, err = load(code, "=(evaluate)", "t")
     if not chunk then error(err, 0) end

@@ -105,10 +105,10 @@ end
 ---@return Host?, string?
 function Host.start(number, events)
   local self = setmetatable({ number = number, events = events }, Host)
-  local owner = { _routes = { handlers = {}, listeners = {} }, internal = {} }
-  function owner.on_gone() link_ended(self) end
+  local owner = { _routes = { handlers = {}, listeners = {} }, _internal = {} }
+  function owner._on_gone() link_ended(self) end
   for channel, fn in pairs(INTERNAL) do
-    owner.internal[channel] = function(_, ...) fn(self, ...) end
+    owner._internal[channel] = function(_, ...) fn(self, ...) end
   end
   self._peer = Peer.new("main", owner, "a worker")
   self.capture = Capture.new(number)

@@ -19,11 +19,11 @@ describe("a peer", function()
     gone, tell = Promise.withResolvers()
     owner = {
       came = {},
-      internal = {},
-      on_message = function(self, ...) table.insert(self.came, table.pack(...)) end,
+      _internal = {},
+      _on_message = function(self, ...) table.insert(self.came, table.pack(...)) end,
       _routes = { handlers = {}, listeners = {} },
-      on_boot = function(self, ...) table.insert(self.came, table.pack("boot", ...)) end,
-      on_gone = function(_, fault) tell(fault) end,
+      _on_boot = function(self, ...) table.insert(self.came, table.pack("boot", ...)) end,
+      _on_gone = function(_, fault) tell(fault) end,
     }
     peer = Peer.new(role, owner, "the spec")
     fd = pair[2]

@@ -29,16 +29,16 @@ function M.prepare(...)
 end
 
 -- The controller wants nothing more, or is gone.
-function worker:on_gone(fault)
+function worker:_on_gone(fault)
   peer:close(fault or "the controller has gone")
   loop.stop()
 end
 
-function worker:on_boot(options)
+function worker:_on_boot(options)
   process.setup({ type = "utility", sandboxed = false, argv = options.argv }, true)
 end
 
-worker.internal = {
+worker._internal = {
   run = function(_, options)
     session.run(peer, options)
   end,

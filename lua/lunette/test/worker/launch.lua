@@ -79,8 +79,8 @@ local function read_all(pipe, into)
 end
 
 local function connect(self, fd)
-  local owner = { _routes = { handlers = {}, listeners = {} }, internal = {} }
-  function owner.on_gone()
+  local owner = { _routes = { handlers = {}, listeners = {} }, _internal = {} }
+  function owner._on_gone()
     self._peer:close "the app has ended"
   end
   self._peer = Peer.new("main", owner, "an app under test")
