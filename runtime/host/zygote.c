@@ -43,12 +43,14 @@ typedef struct Request {
 } Request;
 
 struct Zygote {
-  uv_poll_t watcher;
-  uv_loop_t *loop; /* borrowed */
-  Child *process;  /* owned; NULL once it has ended */
-  Child *spare;    /* owned; waits for a request; or NULL */
-  int fd;          /* owned; -1 once it cannot be asked any more */
-  List requests;   /* oldest first */
+  uv_poll_t watcher; /* of fd, with which it is closed */
+  uv_loop_t *loop;   /* borrowed */
+  Child *process;    /* owned; NULL once it has ended */
+  Child *spare;      /* owned; waits for a request; or NULL */
+  int fd;            /* owned; -1 once it cannot be asked any more */
+  bool watched;      /* until the watcher's close callback */
+  bool closed;       /* by its owner */
+  List requests;     /* oldest first */
 };
 
 static int send_request(int fd, int link_fd) {
@@ -214,12 +216,17 @@ static void take_news(Zygote *zygote, const News *news) {
   }
 }
 
-static void on_closed(uv_handle_t *watcher) { free(watcher->data); }
+static void on_closed(uv_handle_t *watcher) {
+  Zygote *zygote = watcher->data;
+  zygote->watched = false;
+  if (zygote->closed) free(zygote);
+}
 
-/* It cannot be asked any more. */
+/* It cannot be asked any more. The watcher is closed before the descriptor, not just stopped: what
+ * libuv takes out of the loop's set then is the number, whoever has it by that time. */
 static void hang_up(Zygote *zygote) {
   if (zygote->fd < 0) return;
-  uv_poll_stop(&zygote->watcher);
+  uv_close((uv_handle_t *)&zygote->watcher, on_closed);
   close(zygote->fd);
   zygote->fd = -1;
   lose_all(zygote);
@@ -274,6 +281,7 @@ static void on_process_exit(Child *child, ChildExit how) {
 static int watch(Zygote *zygote) {
   int error = uv_poll_init(zygote->loop, &zygote->watcher, zygote->fd);
   if (error < 0) return error;
+  zygote->watched = true;
   zygote->watcher.data = zygote;
   uv_poll_start(&zygote->watcher, UV_READABLE, on_ready);
   uv_unref((uv_handle_t *)&zygote->watcher);
@@ -350,5 +358,6 @@ void zygote_close(Zygote *zygote) {
   hang_up(zygote);
   drop_spare(zygote);
   if (zygote->process) child_close(zygote->process);
-  uv_close((uv_handle_t *)&zygote->watcher, on_closed);
+  zygote->closed = true;
+  if (!zygote->watched) free(zygote);
 }

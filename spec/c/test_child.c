@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -395,6 +396,43 @@ static void test_die_with_parent(void) {
 /* A zygote and its spare, which are stopped as soon as the spare is there. */
 static void test_die_stopped(void) { check_family_ends("main", ""); }
 
+static void on_counted(uv_poll_t *watcher, int status, int events) {
+  Wait *wait = watcher->data;
+  CHECK(status == 0 && events == UV_READABLE);
+  wait->left--;
+  wait->calls++;
+  uv_close((uv_handle_t *)watcher, NULL);
+}
+
+/* What is opened after a zygote's end, and has its number, is heard of also when that is closed. */
+static void test_dead_zygote(void) {
+  enum { COUNT = 4 };
+  char *argv[] = {(char *)"/bin/true", NULL};
+  int fds[COUNT];
+  uv_poll_t watchers[COUNT];
+  Zygote *zygote;
+  Wait wait;
+  wait_init(&wait);
+  CHECK(zygote_open(&wait.loop, argv[0], argv, &zygote) == 0);
+  while (zygote_is_alive(zygote) && wait_may_last(&wait)) uv_run(&wait.loop, UV_RUN_ONCE);
+  for (int i = 0; i < COUNT; i++) {
+    fds[i] = eventfd(0, EFD_CLOEXEC);
+    CHECK(uv_poll_init(&wait.loop, &watchers[i], fds[i]) == 0);
+    watchers[i].data = &wait;
+    uv_poll_start(&watchers[i], UV_READABLE, on_counted);
+  }
+  uv_run(&wait.loop, UV_RUN_NOWAIT); /* takes them into its set */
+  zygote_close(zygote);
+  for (int i = 0; i < COUNT; i++) eventfd_write(fds[i], 1);
+  wait_for(&wait, COUNT);
+  CHECK(wait.calls == COUNT);
+  for (int i = 0; i < COUNT; i++) {
+    if (!uv_is_closing((uv_handle_t *)&watchers[i])) uv_close((uv_handle_t *)&watchers[i], NULL);
+    close(fds[i]);
+  }
+  wait_clear(&wait);
+}
+
 /* Plays the parent of test_die_with_parent: it is killed once its child is ready. */
 static int play_parent(void) {
   int ready[2];
@@ -513,6 +551,7 @@ static void test_all(void) {
   test_hundred_children();
   test_die_with_parent();
   test_die_stopped();
+  test_dead_zygote();
   test_relaunch();
   test_file_read();
 }
