@@ -4,6 +4,7 @@
 #include "embed.h"
 
 #include <lauxlib.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
@@ -339,12 +340,14 @@ static int open_without_streams(void) {
   return failed == 0 ? 0 : 1;
 }
 
-/* The exit status of this program, begun anew. */
+/* The exit status of this program, begun anew; by its own name, as what the link leads to under
+ * valgrind is valgrind. */
 static int run_anew(const char *argument) {
   int status = 0;
+  char path[PATH_MAX];
   pid_t child = fork();
   if (child == 0) {
-    execl("/proc/self/exe", "test", argument, NULL);
+    if (realpath("/proc/self/exe", path)) execl(path, "test", argument, NULL);
     _exit(4);
   }
   CHECK(waitpid(child, &status, 0) == child);
