@@ -204,7 +204,7 @@ static bool run_embedded(void) {
   return done;
 }
 
-/* ---- a window: spawn, and messages both ways ---- */
+/* ---- a window: spawn, and messages both ways, with a string that a thread lends ---- */
 
 static const char window[] =
     "local lunette = require 'lunette'\n"
@@ -213,7 +213,7 @@ static const char window[] =
     "lunette.process.on('uncaughtException', function() app.exit(2) end)\n"
     "lunette.process.on('unhandledRejection', function() app.exit(3) end)\n"
     "app.on('render-process-gone', function() app.exit(4) end)\n"
-    "ipcMain.handle('double', function(_, n) return 2 * n end)\n"
+    "ipcMain.handle('double', function(_, n, text) return 2 * n, text end)\n"
     "ipcMain.on('end', function() app.exit(7) end)\n"
     "app.whenReady():andThen(function()\n"
     "  local preferences = { sandbox = false, isolation = ISOLATION }\n"
@@ -224,7 +224,9 @@ static const char window[] =
 /* It ends when memory is too short for what it says, as nobody would hear of it then. */
 static const char page[] = "if not pcall(function()\n"
                            "  local ipc = require('lunette').ipcRenderer\n"
-                           "  assert(ipc.invoke('double', 21):await() == 42)\n"
+                           "  local large = ('x'):rep(1 << 16)\n"
+                           "  local n, text = ipc.invoke('double', 21, large):await()\n"
+                           "  assert(n == 42 and text == large)\n"
                            "  ipc.send('end')\n"
                            "end) then os.exit(1) end\n";
 
