@@ -3,7 +3,7 @@
  * bind_link.c has its life, link_send.c what goes out, link_receive.c what comes in. */
 #pragma once
 
-#include "bind/numbers.h"
+#include "base/numbers.h"
 #include "ipc/link.h"
 #include "vm/entry.h"
 #include "vm/waiting.h"

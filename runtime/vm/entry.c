@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The one way from the loop into Lua: tasks on pooled coroutines, microtasks, uncaught errors.
  *
- * A task is a coroutine from the pool. While it runs, or waits idle, the table ANCHORS keeps it;
+ * A task is a coroutine from the pool. While it runs, or waits idle, the table of anchors keeps it;
  * once suspended, only whoever will wake it does, so that a task that nobody can wake is garbage.
  * It returns to the pool when it ended, unless the program got hold of it. */
 #include "vm/entry.h"
@@ -20,10 +20,8 @@ enum {
   SLOTS = 3, /* of a microtask: function and two arguments */
   KEPT_SLOTS =
       1024 * SLOTS, /* a queue that was longer is not kept: one busy turn is not for ever */
+  ANCHORS_USUAL = 16,
 };
-
-/* The key of the anchors' table in the registry. */
-static const char ANCHORS = 0;
 
 ThreadMark *thread_mark(lua_State *L) { return lua_getextraspace(L); }
 
@@ -38,25 +36,35 @@ static void new_queue(State *state, lua_State *L) {
 void entry_init(State *state) {
   lua_State *L = state->L;
   memset(thread_mark(L), 0, sizeof(ThreadMark)); /* new threads start with a copy */
-  lua_newtable(L);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &ANCHORS);
+  lua_createtable(L, ANCHORS_USUAL, 0);
+  state->anchors = luaL_ref(L, LUA_REGISTRYINDEX);
   waiting_init(L);
   new_queue(state, L);
 }
 
-static void anchor(lua_State *L, lua_State *task) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &ANCHORS);
+/* False when memory is short. */
+static bool anchor(State *state, lua_State *task) {
+  lua_State *L = state->L;
+  uint32_t place = numbers_take(&state->anchor_places, UINT16_MAX);
+  if (place == 0) return false;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, state->anchors);
   lua_pushthread(task);
-  if (task != L) lua_xmove(task, L, 1);
-  lua_rawsetp(L, -2, task);
+  lua_xmove(task, L, 1);
+  lua_rawseti(L, -2, place);
   lua_pop(L, 1);
+  thread_mark(task)->anchor = (uint16_t)place;
+  return true;
 }
 
-static void let_go(lua_State *L, lua_State *task) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &ANCHORS);
+static void let_go(State *state, lua_State *task) {
+  lua_State *L = state->L;
+  ThreadMark *mark = thread_mark(task);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, state->anchors);
   lua_pushnil(L);
-  lua_rawsetp(L, -2, task);
+  lua_rawseti(L, -2, mark->anchor);
   lua_pop(L, 1);
+  numbers_put(&state->anchor_places, mark->anchor);
+  mark->anchor = 0;
 }
 
 /* (state) makes a task and puts it into the pool. Protected, as it allocates. */
@@ -65,7 +73,7 @@ static int make_task(lua_State *L) {
   lua_State *task = lua_newthread(L);
   memset(thread_mark(task), 0, sizeof(ThreadMark));
   thread_mark(task)->pooled = 1;
-  anchor(L, task);
+  if (!anchor(state, task)) return luaL_error(L, "not enough memory");
   state->idle[state->idle_count++] = task;
   return 0;
 }
@@ -123,19 +131,19 @@ void entry_abandon(State *state, lua_State *task) {
   state->idle[state->idle_count++] = task;
 }
 
-/* The task ended: back to the pool, or to the collector. It is anchored iff `anchored`. */
-static void retire(State *state, lua_State *task, bool anchored) {
+/* The task ended: back to the pool, or to the collector. */
+static void retire(State *state, lua_State *task) {
   ThreadMark *mark = thread_mark(task);
   bool reusable = mark->pooled && !mark->escaped && state->idle_count < TASK_POOL_SIZE;
   if (mark->counted) waiting_done(state, task);
+  if (reusable && !mark->anchor) reusable = anchor(state, task);
   if (!reusable) {
-    if (anchored) let_go(state->L, task);
+    if (mark->anchor) let_go(state, task);
     return;
   }
-  lua_settop(task, 0);
+  if (lua_gettop(task) > 0) lua_settop(task, 0);
   mark->cancelled = 0;
   mark->waiting = 0;
-  if (!anchored) anchor(state->L, task);
   state->idle[state->idle_count++] = task;
 }
 
@@ -164,23 +172,25 @@ static void report(State *state, lua_State *task) {
   entry_hook(state, HOOK_UNCAUGHT, 2);
 }
 
-static TaskStatus settle(State *state, lua_State *task, int status, int results, bool anchored) {
+/* A task is anchored until it suspends for the first time. */
+static TaskStatus settle(State *state, lua_State *task, int status, int results) {
   if (status == LUA_YIELD) {
+    bool is_first = thread_mark(task)->anchor != 0;
     lua_pop(task, results);
-    if (anchored && state->receiving) waiting_add(state, state->receiving, task);
-    if (anchored) let_go(state->L, task);
+    if (is_first && state->receiving) waiting_add(state, state->receiving, task);
+    if (is_first) let_go(state, task);
     return TASK_SUSPENDED;
   }
   if (status != LUA_OK && is_stopped(state)) return TASK_FAILED;
   if (status != LUA_OK) report(state, task);
-  retire(state, task, anchored);
+  retire(state, task);
   return status == LUA_OK ? TASK_DONE : TASK_FAILED;
 }
 
 TaskStatus entry_run(State *state, lua_State *task, lua_State *from, int count) {
   int results = 0;
   int status = entry_resume(state, task, from, count, &results);
-  return settle(state, task, status, results, true);
+  return settle(state, task, status, results);
 }
 
 /* Under BUILD=stress whatever the collector may take is gone before anything runs. A state that has
@@ -429,7 +439,7 @@ bool entry_wake(State *state, lua_State *thread, uint32_t wait, lua_State *from)
   int results = 0;
   int status = entry_resume(state, thread, from, 0, &results);
   if (mark->pooled) {
-    settle(state, thread, status, results, false);
+    settle(state, thread, status, results);
   } else if (status == LUA_YIELD && mark->waiting) {
     lua_pop(thread, results);
   } else {

@@ -71,10 +71,11 @@ int entry_luv_call(lua_State *L, int count, int results, int flags);
 /* What the running coroutine is known for. Kept beside each Lua thread (lua_getextraspace), so that
  * no table has to hold coroutines that nobody else does. */
 typedef struct ThreadMark {
-  uint32_t wait; /* number of its current or last wait: a wake-up for another number is stale */
+  uint32_t wait;   /* number of its current or last wait: a wake-up for another number is stale */
+  uint16_t anchor; /* its place among the state's anchors, or 0 */
   uint8_t waiting;
-  uint8_t pooled;        /* made by the pool */
-  uint8_t escaped;       /* the program has seen it: it must never be reused */
+  uint8_t pooled : 1;    /* made by the pool */
+  uint8_t escaped : 1;   /* the program has seen it: it must never be reused */
   uint8_t cancelled : 1; /* every await raises AbortError */
   uint8_t counted : 1;   /* by vm/waiting.h */
 } ThreadMark;

@@ -64,6 +64,7 @@ static void release(State *state) {
   if (state->L) lua_close(state->L);
   memory_end(&state->own);
   clone_context_free(state->clone);
+  numbers_clear(&state->anchor_places);
   free(state);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "base/numbers.h"
 #include "ipc/loop.h"
 #include "vm/clone.h"
 #include "vm/memory.h"
@@ -37,7 +38,9 @@ typedef struct State {
   struct State *worlds; /* ring of the states that share a turn; a single state is its own ring */
   lua_State *idle[TASK_POOL_SIZE]; /* pooled coroutines that wait for work */
   int idle_count;
-  int depth; /* entries into Lua that are under way */
+  int anchors;           /* reference to the table that keeps tasks: vm/entry.c */
+  Numbers anchor_places; /* in it */
+  int depth;             /* entries into Lua that are under way */
   Microtasks microtasks;
   bool sandboxed;        /* no bytecode, no C modules, nothing loaded from the disk */
   bool has_luv;          /* libuv may write for scripts */

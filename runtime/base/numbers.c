@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The numbers of open questions, and the room to take each of them back. */
-#include "bind/numbers.h"
+ * Numbers in use, and the room to take each of them back. */
+#include "base/numbers.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The numbers of open questions. They are used again, so that the tables of open questions stay
- * small; that is safe because a question has exactly one answer, a cancelled one too, and keeps its
- * number until then. */
+ * Numbers that are used again, so that tables of what has one stay small: of open questions, which
+ * is safe because a question has exactly one answer, a cancelled one too, and keeps its number
+ * until then; and of a state's tasks. */
 #pragma once
 
 #include <stdint.h>
