@@ -112,10 +112,10 @@ static void on_packet(Link *link, const Packet *packet) {
   uint32_t id = packet->id;
   box->decoding = false; /* should an error have left it */
   lua_pushcfunction(task, link_box_receive);
-  lua_pushlightuserdata(task, box);
-  lua_pushlightuserdata(task, (void *)packet);
+  lua_rawgeti(task, LUA_REGISTRYINDEX, box->self);
+  box->packet = packet;
   state->receiving = one_way ? box->waiting : NULL;
-  TaskStatus status = entry_run(state, task, state->L, 2);
+  TaskStatus status = entry_run(state, task, state->L, 1);
   state->receiving = NULL;
   if (status == TASK_SUSPENDED && question && link->data) tell_suspended(box, id, task);
   if (status == TASK_FAILED && (question || link->current) && !link->closed) link_fail(link, LOST);
@@ -169,6 +169,7 @@ static int l_new(lua_State *L) {
                    .values_max = VALUES_MAX,
                    .channel_max = PACKET_CHANNEL_MAX,
                    .self = LUA_NOREF};
+  list_init(&box->routed);
   luaL_setmetatable(L, LINK);
   for (int i = BOX_OWNER; i <= BOX_GIVEN; i++) {
     lua_pushvalue(L, i + 1);
@@ -205,6 +206,33 @@ static int l_route(lua_State *L) {
   }
   return 0;
 }
+
+/* ---- routes ---- */
+
+void link_box_forget_routes(lua_State *L, LinkBox *box) {
+  if (list_empty(&box->routed)) return;
+  list_remove(&box->routed);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, box->self);
+  for (int i = 0; i < BOX_ROUTES_MAX; i++) {
+    if (box->routes[i].kind == 0) continue;
+    box->routes[i].kind = 0;
+    lua_pushnil(L);
+    lua_setiuservalue(L, -2, BOX_ROUTES + 2 * i);
+    lua_pushnil(L);
+    lua_setiuservalue(L, -2, BOX_ROUTES + 2 * i + 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* forget_routes(): a listener or a handler has come or gone. */
+static int l_forget_routes(lua_State *L) {
+  State *state = state_from(L);
+  while (!list_empty(&state->routed))
+    link_box_forget_routes(L, LIST_ENTRY(state->routed.next, LinkBox, routed));
+  return 0;
+}
+
+/* ---- other methods ---- */
 
 /* greeted(callbacks): the other side may send what it likes now; the callbacks for that. */
 static int l_greeted(lua_State *L) {
@@ -341,6 +369,7 @@ static int l_close(lua_State *L) {
   LinkBox *box = link_box_check(L);
   numbers_clear(&box->numbers);
   if (!box->link) return 0;
+  link_box_forget_routes(L, box);
   box->link->data = NULL;
   link_close(box->link);
   box->link = NULL;
@@ -406,6 +435,8 @@ int open_link(lua_State *L) {
   lua_newtable(L);
   lua_pushcfunction(L, l_new);
   lua_setfield(L, -2, "new");
+  lua_pushcfunction(L, l_forget_routes);
+  lua_setfield(L, -2, "forget_routes");
   luaL_getmetatable(L, LINK);
   lua_pushliteral(L, "returnValue");
   lua_pushcclosure(L, link_box_return_value, 2);

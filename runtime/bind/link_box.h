@@ -10,6 +10,8 @@
 
 #include <lauxlib.h>
 
+enum { BOX_ROUTES_MAX = 8 };
+
 /* User values of the userdata. Those up to BOX_GIVEN are the arguments of new(). */
 enum {
   BOX_OWNER = 1, /* first argument of what is called */
@@ -26,9 +28,18 @@ enum {
   BOX_CATCH,     /* message handler of handlers */
   BOX_ON_CANCEL, /* of the promises of questions */
   BOX_FAULT,     /* keeps the text that fail() got */
-  BOX_CHANNEL,   /* name in the last message or question */
-  BOX_VALUES = BOX_CHANNEL
+  BOX_ROUTES,    /* of each Route the channel, then the function */
+  BOX_VALUES = BOX_ROUTES + 2 * BOX_ROUTES_MAX - 1
 };
+
+/* A function of the app's that all packets of one kind go to that have this channel: it is found
+ * without a look into any table. It is right until a listener or a handler comes or goes: then all
+ * routes of the state are forgotten (forget_routes). */
+typedef struct Route {
+  const char *channel; /* bytes of the user value */
+  size_t size;
+  uint8_t kind; /* a PacketKind; 0: there is none */
+} Route;
 
 /* Slots of the event of a question whose asker blocks. */
 enum { SYNC_ID = 1, SYNC_CHANNEL, SYNC_BOX, SYNC_SLOTS = SYNC_BOX };
@@ -44,13 +55,14 @@ typedef struct LinkBox {
   size_t channel_max;     /* of their channels' names: bytes */
   Waiting *waiting;       /* listeners to its messages that have not returned */
   char fault[80];         /* says that they are too many */
-  const char *channel;    /* bytes of BOX_CHANNEL's string; NULL: none yet */
-  size_t channel_size;
-  int self;         /* reference */
-  bool greeted;     /* the other side may send what it likes; routes are set */
-  bool decoding;    /* a packet's bytes, in the link's buffer, are being read */
-  uint8_t codec;    /* PACKET_FLAG_JSON when the app's messages are in JSON, else 0 */
-  CloneShare share; /* the link's shared memory */
+  Route routes[BOX_ROUTES_MAX];
+  List routed;          /* on the state's list while it has routes */
+  const Packet *packet; /* whose task is about to begin */
+  int self;             /* reference */
+  bool greeted;         /* the other side may send what it likes; routes are set */
+  bool decoding;        /* a packet's bytes, in the link's buffer, are being read */
+  uint8_t codec;        /* PACKET_FLAG_JSON when the app's messages are in JSON, else 0 */
+  CloneShare share;     /* the link's shared memory */
 } LinkBox;
 
 enum { LINK_DEPTH_MAX = 1000 };
@@ -87,15 +99,20 @@ int link_box_read(lua_State *L, int index, LinkBox *box, const Packet *packet);
 int link_box_write(lua_State *L, int index, LinkBox *box, Packet *packet, int channel, int first,
                    int count);
 
-/* The task of a packet: (box, packet) as light userdata. */
+/* (box): the task of box->packet. */
 int link_box_receive(lua_State *L);
 
-/* Whether the question `id` is open, and its event is the value at absolute index `event`. */
-bool link_box_is_open(lua_State *L, int index, lua_Integer id, int event);
+/* Whether the question `id` is in the table of open ones at absolute index `open`, and its event is
+ * the value at absolute index `event`. */
+bool link_box_is_open(lua_State *L, int open, lua_Integer id, int event);
 
-/* Sends the answer to the open question `id`: the values from absolute index `first` on. False,
- * with the reason pushed, when they cannot be sent: it is open then. [-n, +0|1, m] */
-bool link_box_answer(lua_State *L, int index, LinkBox *box, lua_Integer id, int first);
+/* Sends the answer to the question `id` in the table at absolute index `open`: the values from
+ * absolute index `first` on. False, with the reason pushed, when they cannot be sent: it is open
+ * then. [-0, +0|1, m] */
+bool link_box_answer(lua_State *L, int index, LinkBox *box, int open, lua_Integer id, int first);
+
+/* The box has no routes any more. [-0, +0, never raises] */
+void link_box_forget_routes(lua_State *L, LinkBox *box);
 
 /* return_value(event, key, value): what assigning a field of a question's event does. Its upvalues
  * are the metatable of links and "returnValue". */

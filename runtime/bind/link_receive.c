@@ -9,8 +9,8 @@
 #include <lauxlib.h>
 #include <string.h>
 
-/* The stack of a task that runs a function of the app's. */
-enum { TASK_BOX = 1, TASK_CHANNEL, TASK_CATCH, TASK_FUNCTION, TASK_EVENT };
+/* The stack of a task; from TASK_OPEN on, that of one that answers a question. */
+enum { TASK_BOX = 1, TASK_OPEN, TASK_CATCH, TASK_EVENT, TASK_FUNCTION };
 
 static int read_clone(lua_State *L, LinkBox *box, const Packet *packet) {
   if (packet->body_size == 0) return 0;
@@ -110,47 +110,18 @@ static int receive_reply(lua_State *L, LinkBox *box, const Packet *packet) {
 
 /* ---- functions of the app's ---- */
 
-/* As a rule it is the last packet's: then Lua need not look for its string. */
-static void push_channel(lua_State *L, LinkBox *box, const Packet *packet) {
-  size_t size = packet->channel_size;
-  if (box->channel && size == box->channel_size &&
-      memcmp(packet->channel, box->channel, size) == 0) {
-    lua_getiuservalue(L, TASK_BOX, BOX_CHANNEL);
-    return;
-  }
-  const char *channel = lua_pushlstring(L, packet->channel, size);
-  lua_pushvalue(L, -1);
-  lua_setiuservalue(L, TASK_BOX, BOX_CHANNEL);
-  box->channel = channel;
-  box->channel_size = size;
-}
-
-/* Puts an event of the class `which` at TASK_EVENT. */
+/* Pushes an event of the class `which`. */
 static void push_event(lua_State *L, int which) {
   lua_createtable(L, which == BOX_SYNC_EVENT ? SYNC_SLOTS : 0, 0);
   lua_getiuservalue(L, TASK_BOX, which);
   lua_setmetatable(L, -2);
 }
 
-static void set_open(lua_State *L, lua_Integer id) {
-  lua_getiuservalue(L, TASK_BOX, BOX_OPEN);
-  lua_insert(L, -2);
-  lua_rawseti(L, -2, id);
+static bool has_field(lua_State *L, int table, const char *name) {
+  lua_pushstring(L, name);
+  bool has = lua_rawget(L, table) != LUA_TNIL;
   lua_pop(L, 1);
-}
-
-/* Whether the question is still this task's to answer. */
-static bool is_open(lua_State *L, lua_Integer id) {
-  return link_box_is_open(L, TASK_BOX, id, TASK_EVENT);
-}
-
-/* That each has a number of its own, up to a limit, bounds how many can be open. */
-static bool is_new_question(lua_State *L, const LinkBox *box, const Packet *packet) {
-  if (packet->id > box->questions_max || packet->frame != 0) return false;
-  lua_getiuservalue(L, TASK_BOX, BOX_OPEN);
-  bool is_new = lua_rawgeti(L, -1, packet->id) == LUA_TNIL;
-  lua_pop(L, 2);
-  return is_new;
+  return has;
 }
 
 /* Calls callbacks[name](owner, id, ...) with the `count` values on top. */
@@ -163,35 +134,150 @@ static int call_back(lua_State *L, const char *name, lua_Integer id, int count) 
   return 0;
 }
 
-/* ---- questions ---- */
+/* ---- routes ---- */
 
-/* The handler for the channel in the list of tables on top, which it replaces. One for one call is
- * in a table, and goes. False, with nothing pushed, when there is none. */
-static bool find_handler(lua_State *L) {
-  int lists = lua_gettop(L), type = LUA_TNIL;
+typedef enum Found { FOUND_SEVERAL, FOUND_ONCE, FOUND_ALWAYS } Found;
+
+/* Pushes the handler for the channel on top, or nil. One for one call is in a table, and goes. */
+static Found find_handler(lua_State *L) {
+  int channel = lua_gettop(L), found = channel + 1, lists = found + 1, type = LUA_TNIL;
+  lua_pushnil(L);
+  lua_getiuservalue(L, TASK_BOX, BOX_HANDLERS);
   for (int i = 1; type == LUA_TNIL && lua_rawgeti(L, lists, i) == LUA_TTABLE; i++) {
-    lua_pushvalue(L, TASK_CHANNEL);
+    lua_pushvalue(L, channel);
     type = lua_rawget(L, -2);
-    if (type != LUA_TNIL) break;
-    lua_pop(L, 2);
+    lua_replace(L, found);
+    if (type == LUA_TNIL) lua_pop(L, 1);
   }
   if (type == LUA_TTABLE) {
-    lua_pushvalue(L, TASK_CHANNEL);
+    lua_pushvalue(L, channel);
     lua_pushnil(L);
-    lua_rawset(L, -4);
-    lua_rawgeti(L, -1, 1);
+    lua_rawset(L, -3);
+    lua_rawgeti(L, found, 1);
+    lua_replace(L, found);
   }
-  if (type != LUA_TNIL) lua_replace(L, lists);
-  lua_settop(L, type == LUA_TNIL ? lists - 1 : lists);
-  return type != LUA_TNIL;
+  lua_settop(L, found);
+  return type == LUA_TTABLE ? FOUND_ONCE : FOUND_ALWAYS;
 }
 
-static bool has_field(lua_State *L, int table, const char *name) {
-  lua_pushstring(L, name);
-  bool has = lua_rawget(L, table) != LUA_TNIL;
+static bool is_watched(lua_State *L, const char *name) {
+  bool watched = false;
+  if (lua_getiuservalue(L, TASK_BOX, BOX_WATCHERS) == LUA_TTABLE) {
+    watched = has_field(L, lua_gettop(L), name);
+  }
   lua_pop(L, 1);
-  return has;
+  return watched;
 }
+
+/* Pushes the only listener to the channel on top, a plain function; nil when there is none. */
+static Found find_listener(lua_State *L, const char *watchers) {
+  int channel = lua_gettop(L), found = channel + 1, lists = found + 1;
+  bool simple = !is_watched(L, watchers);
+  lua_pushnil(L);
+  lua_getiuservalue(L, TASK_BOX, BOX_LISTENERS);
+  for (int i = 1; simple && lua_rawgeti(L, lists, i) == LUA_TTABLE; i++) {
+    lua_pushvalue(L, channel);
+    if (lua_rawget(L, -2) == LUA_TTABLE) {
+      simple = lua_isnil(L, found) && lua_rawlen(L, -1) == 1;
+      simple = lua_rawgeti(L, -1, 1) == LUA_TFUNCTION && simple;
+      lua_replace(L, found);
+    }
+    lua_settop(L, lists);
+  }
+  lua_settop(L, found);
+  return simple ? FOUND_ALWAYS : FOUND_SEVERAL;
+}
+
+/* Finds the function for the packet, whose channel is on top. Once it looks, nothing is allocated
+ * until the function is remembered: finalisers could add or remove one. */
+static Found find(lua_State *L, const Packet *packet) {
+  switch (packet->kind) {
+  case PACKET_INVOKE: return find_handler(L);
+  case PACKET_SYNC: return find_listener(L, "ipc-message-sync");
+  default: return find_listener(L, "ipc-message");
+  }
+}
+
+/* The user value that has the route's channel; the next has its function. */
+static int value_of(const LinkBox *box, const Route *route) {
+  return BOX_ROUTES + 2 * (int)(route - box->routes);
+}
+
+/* Where the packet's route is, if it has one. */
+static Route *route_of(LinkBox *box, const Packet *packet) {
+  size_t size = packet->channel_size;
+  size_t last = size > 0 ? (uint8_t)packet->channel[size - 1] : 0;
+  return &box->routes[(packet->kind + size + last) % BOX_ROUTES_MAX];
+}
+
+/* Remembers the function on top, or that there is none, for the channel below. */
+static void remember(lua_State *L, LinkBox *box, Route *route, const Packet *packet) {
+  if (!box->link) return; /* a finaliser has closed it */
+  const char *channel = lua_tostring(L, -2);
+  *route = (Route){channel, packet->channel_size, (uint8_t)packet->kind};
+  lua_pushvalue(L, -2);
+  lua_setiuservalue(L, TASK_BOX, value_of(box, route));
+  lua_pushvalue(L, -1);
+  lua_setiuservalue(L, TASK_BOX, value_of(box, route) + 1);
+  if (list_empty(&box->routed)) list_append(&box->state->routed, &box->routed);
+}
+
+/* Pushes the function of the app's that the packet is for, nil when there is none. False where more
+ * than one is to be called. */
+static bool push_route(lua_State *L, LinkBox *box, const Packet *packet) {
+  Route *route = route_of(box, packet);
+  if (route->kind == packet->kind && route->size == packet->channel_size &&
+      memcmp(route->channel, packet->channel, route->size) == 0) {
+    lua_getiuservalue(L, TASK_BOX, value_of(box, route) + 1);
+    return true;
+  }
+  lua_pushlstring(L, packet->channel, packet->channel_size);
+  Found found = find(L, packet);
+  if (found == FOUND_ALWAYS) remember(L, box, route, packet);
+  lua_remove(L, -2);
+  return found != FOUND_SEVERAL;
+}
+
+/* ---- questions ---- */
+
+/* Puts the table of open questions at TASK_OPEN. Returns whether this one is not among them: that
+ * each has a number of its own, up to a limit, bounds how many can be open. */
+static bool is_new_question(lua_State *L, const LinkBox *box, const Packet *packet) {
+  if (packet->id > box->questions_max || packet->frame != 0) return false;
+  lua_getiuservalue(L, TASK_BOX, BOX_OPEN);
+  bool is_new = lua_rawgeti(L, TASK_OPEN, packet->id) == LUA_TNIL;
+  lua_pop(L, 1);
+  return is_new;
+}
+
+/* Whether the question is still this task's to answer. */
+static bool is_open(lua_State *L, lua_Integer id) {
+  return link_box_is_open(L, TASK_OPEN, id, TASK_EVENT);
+}
+
+/* Pushes what is to answer the question: at TASK_FUNCTION its function, and the event, of the class
+ * `which`. False when there is none, or more than one. */
+static bool find_answerer(lua_State *L, LinkBox *box, const Packet *packet, int which) {
+  if (!is_new_question(L, box, packet)) return false;
+  lua_getiuservalue(L, TASK_BOX, BOX_CATCH);
+  push_event(L, which);
+  if (!push_route(L, box, packet) || lua_isnil(L, TASK_FUNCTION)) return false;
+  lua_pushvalue(L, TASK_EVENT);
+  return true;
+}
+
+/* The question is open. Calls the function with the event and the values, then done. */
+static int call_answerer(lua_State *L, LinkBox *box, const Packet *packet, lua_KFunction done) {
+  int count;
+  lua_Integer id = packet->id;
+  lua_pushvalue(L, TASK_EVENT);
+  lua_rawseti(L, TASK_OPEN, id);
+  if (!read_all(L, box, packet, &count)) return 0;
+  int status = lua_pcallk(L, 1 + count, LUA_MULTRET, TASK_CATCH, id, done);
+  return done(L, status, id);
+}
+
+/* ---- questions to a handler ---- */
 
 /* Whether what a handler returned may be a promise, or like one: then its outcome answers. */
 static bool may_be_promise(lua_State *L, int index) {
@@ -213,84 +299,14 @@ static int answer(lua_State *L, int status, lua_KContext id) {
   if (status != LUA_OK && status != LUA_YIELD) return call_back(L, "answer_raised", id, 1);
   if (lua_gettop(L) >= first && may_be_promise(L, first))
     return call_back(L, "answer_promise", id, lua_gettop(L) - first + 1);
-  if (!link_box_answer(L, TASK_BOX, box, id, first)) return call_back(L, "answer_error", id, 1);
+  if (!link_box_answer(L, TASK_BOX, box, TASK_OPEN, id, first))
+    return call_back(L, "answer_error", id, 1);
   return 0;
-}
-
-/* Calls the function at TASK_FUNCTION with the event and the `count` values above it, so that the
- * event stays where it is. */
-static int call_function(lua_State *L, int count, lua_KContext id, lua_KFunction done) {
-  lua_pushvalue(L, TASK_FUNCTION);
-  lua_pushvalue(L, TASK_EVENT);
-  lua_rotate(L, TASK_EVENT + 1, 2);
-  int status = lua_pcallk(L, 1 + count, LUA_MULTRET, TASK_CATCH, id, done);
-  return done(L, status, id);
 }
 
 static int receive_invoke(lua_State *L, LinkBox *box, const Packet *packet) {
-  int count;
-  lua_Integer id = packet->id;
-  if (!is_new_question(L, box, packet)) return pass_to_lua(L, box, packet);
-  push_channel(L, box, packet);
-  lua_getiuservalue(L, TASK_BOX, BOX_CATCH);
-  lua_getiuservalue(L, TASK_BOX, BOX_HANDLERS);
-  if (!find_handler(L)) return pass_to_lua(L, box, packet);
-  push_event(L, BOX_EVENT);
-  lua_pushvalue(L, TASK_EVENT);
-  set_open(L, id);
-  if (!read_all(L, box, packet, &count)) return 0;
-  return call_function(L, count, id, answer);
-}
-
-/* ---- messages ---- */
-
-/* Puts the only listener to the channel, a plain function, in the place of the list of tables on
- * top; nil when there is none. False if it is not so simple. */
-static bool find_only_listener(lua_State *L) {
-  int lists = lua_gettop(L), found = lists + 1;
-  bool simple = true;
-  lua_pushnil(L);
-  for (int i = 1; simple && lua_rawgeti(L, lists, i) == LUA_TTABLE; i++) {
-    lua_pushvalue(L, TASK_CHANNEL);
-    if (lua_rawget(L, -2) == LUA_TTABLE) {
-      simple = lua_isnil(L, found) && lua_rawlen(L, -1) == 1;
-      simple = lua_rawgeti(L, -1, 1) == LUA_TFUNCTION && simple;
-      lua_replace(L, found);
-    }
-    lua_settop(L, found);
-  }
-  lua_settop(L, found);
-  lua_replace(L, lists);
-  return simple;
-}
-
-static bool is_watched(lua_State *L, const char *name) {
-  bool watched = false;
-  if (lua_getiuservalue(L, TASK_BOX, BOX_WATCHERS) == LUA_TTABLE) {
-    watched = has_field(L, lua_gettop(L), name);
-  }
-  lua_pop(L, 1);
-  return watched;
-}
-
-/* Pushes what comes before the event. False where more than one function is to be called. */
-static bool push_listener(lua_State *L, LinkBox *box, const Packet *packet, const char *watchers) {
-  if (is_watched(L, watchers)) return false;
-  push_channel(L, box, packet);
-  lua_getiuservalue(L, TASK_BOX, BOX_CATCH);
-  lua_getiuservalue(L, TASK_BOX, BOX_LISTENERS);
-  return find_only_listener(L);
-}
-
-/* An error leaves the task, and is reported as uncaught. */
-static int receive_message(lua_State *L, LinkBox *box, const Packet *packet) {
-  int count;
-  bool simple = packet->frame == 0 && packet->id == 0;
-  if (!simple || !push_listener(L, box, packet, "ipc-message")) return pass_to_lua(L, box, packet);
-  push_event(L, BOX_EVENT);
-  if (!read_all(L, box, packet, &count) || lua_isnil(L, TASK_FUNCTION)) return 0;
-  lua_callk(L, 1 + count, 0, 0, after_call);
-  return 0;
+  if (!find_answerer(L, box, packet, BOX_EVENT)) return pass_to_lua(L, box, packet);
+  return call_answerer(L, box, packet, answer);
 }
 
 /* ---- questions whose asker blocks ---- */
@@ -312,29 +328,33 @@ static int sync_done(lua_State *L, int status, lua_KContext id) {
 }
 
 static int receive_sync(lua_State *L, LinkBox *box, const Packet *packet) {
-  int count;
-  lua_Integer id = packet->id;
-  if (!is_new_question(L, box, packet)) return pass_to_lua(L, box, packet);
-  bool simple = push_listener(L, box, packet, "ipc-message-sync");
-  if (!simple || lua_isnil(L, TASK_FUNCTION)) return pass_to_lua(L, box, packet);
-  push_event(L, BOX_SYNC_EVENT);
-  lua_pushinteger(L, id);
+  if (!find_answerer(L, box, packet, BOX_SYNC_EVENT)) return pass_to_lua(L, box, packet);
+  lua_pushinteger(L, packet->id);
   lua_rawseti(L, TASK_EVENT, SYNC_ID);
-  lua_pushvalue(L, TASK_CHANNEL);
+  lua_getiuservalue(L, TASK_BOX, value_of(box, route_of(box, packet)));
   lua_rawseti(L, TASK_EVENT, SYNC_CHANNEL);
   lua_pushvalue(L, TASK_BOX);
   lua_rawseti(L, TASK_EVENT, SYNC_BOX);
-  lua_pushvalue(L, TASK_EVENT);
-  set_open(L, id);
-  if (!read_all(L, box, packet, &count)) return 0;
-  return call_function(L, count, id, sync_done);
+  return call_answerer(L, box, packet, sync_done);
+}
+
+/* ---- messages ---- */
+
+/* An error leaves the task, and is reported as uncaught. */
+static int receive_message(lua_State *L, LinkBox *box, const Packet *packet) {
+  enum { LISTENER = TASK_BOX + 1 };
+  int count;
+  bool simple = packet->frame == 0 && packet->id == 0;
+  if (!simple || !push_route(L, box, packet)) return pass_to_lua(L, box, packet);
+  push_event(L, BOX_EVENT);
+  if (!read_all(L, box, packet, &count) || lua_isnil(L, LISTENER)) return 0;
+  lua_callk(L, 1 + count, 0, 0, after_call);
+  return 0;
 }
 
 int link_box_receive(lua_State *L) {
-  LinkBox *box = lua_touserdata(L, 1);
-  const Packet *packet = lua_touserdata(L, 2);
-  lua_settop(L, 0);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, box->self);
+  LinkBox *box = lua_touserdata(L, TASK_BOX);
+  const Packet *packet = box->packet;
   if (packet->channel_size > link_box_channel_max(box, packet)) {
     link_fail(box->link, "a channel longer than the limit channelSize");
     return 0;

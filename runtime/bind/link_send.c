@@ -232,23 +232,19 @@ static int l_ask_sync(lua_State *L) {
 
 /* ---- answers ---- */
 
-bool link_box_is_open(lua_State *L, int index, lua_Integer id, int event) {
-  lua_getiuservalue(L, index, BOX_OPEN);
-  lua_rawgeti(L, -1, id);
-  bool open = lua_rawequal(L, -1, event);
-  lua_pop(L, 2);
-  return open;
+bool link_box_is_open(lua_State *L, int open, lua_Integer id, int event) {
+  lua_rawgeti(L, open, id);
+  bool is_open = lua_rawequal(L, -1, event);
+  lua_pop(L, 1);
+  return is_open;
 }
 
-bool link_box_answer(lua_State *L, int index, LinkBox *box, lua_Integer id, int first) {
+bool link_box_answer(lua_State *L, int index, LinkBox *box, int open, lua_Integer id, int first) {
   Packet packet = {.kind = PACKET_REPLY, .flags = box->codec, .id = (uint32_t)id};
   int count = lua_gettop(L) - first + 1;
   if (link_box_write(L, index, box, &packet, 0, first, count) < 0) return false;
-  lua_settop(L, first - 1);
-  lua_getiuservalue(L, index, BOX_OPEN);
   lua_pushnil(L);
-  lua_rawseti(L, -2, id);
-  lua_pop(L, 1);
+  lua_rawseti(L, open, id);
   return true;
 }
 
@@ -271,7 +267,7 @@ static LinkBox *push_event_box(lua_State *L) {
 }
 
 int link_box_return_value(lua_State *L) {
-  enum { EVENT = 1, KEY, VALUE, BOX };
+  enum { EVENT = 1, KEY, VALUE, BOX, OPEN, ANSWER };
   luaL_checktype(L, EVENT, LUA_TTABLE);
   lua_settop(L, VALUE);
   if (!lua_rawequal(L, KEY, lua_upvalueindex(2))) {
@@ -279,11 +275,14 @@ int link_box_return_value(lua_State *L) {
     return 0;
   }
   LinkBox *box = push_event_box(L);
+  if (!box) return 0;
   lua_rawgeti(L, EVENT, SYNC_ID);
   lua_Integer id = lua_tointeger(L, -1);
-  if (!box || !link_box_is_open(L, BOX, id, EVENT)) return 0;
+  lua_settop(L, BOX);
+  lua_getiuservalue(L, BOX, BOX_OPEN);
+  if (!link_box_is_open(L, OPEN, id, EVENT)) return 0;
   lua_pushvalue(L, VALUE);
-  return link_box_answer(L, BOX, box, id, lua_gettop(L)) ? 0 : raise_reason(L);
+  return link_box_answer(L, BOX, box, OPEN, id, ANSWER) ? 0 : raise_reason(L);
 }
 
 /* ---- the functions of ipcRenderer ---- */

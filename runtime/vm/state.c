@@ -78,6 +78,7 @@ State *state_new_with(Loop *loop, MemoryHook hook, void *data) {
   if (!state) return NULL;
   state->loop = loop;
   state->worlds = state;
+  list_init(&state->routed);
   for (int i = 0; i < HOOK_COUNT; i++) state->hooks[i] = LUA_NOREF;
   state->microtasks.table = LUA_NOREF;
   state->clone = clone_context_new();

@@ -42,6 +42,7 @@ typedef struct State {
   Numbers anchor_places; /* in it */
   int depth;             /* entries into Lua that are under way */
   Microtasks microtasks;
+  List routed;           /* links that remember where packets go: bind/link_box.h */
   bool sandboxed;        /* no bytecode, no C modules, nothing loaded from the disk */
   bool has_luv;          /* libuv may write for scripts */
   int hooks[HOOK_COUNT]; /* references; LUA_NOREF until they are set */

@@ -119,6 +119,106 @@ describe("ipcMain", function()
 ]], output)
   end)
 
+  it("calls whoever listens when the message comes", function()
+    local output = ipc.output {
+      main = [[
+        local function tell(name) return function(_, n) say(name, n) end end
+        local a, b, watch = tell "a", tell "b", function(_, channel, n) say(channel, n) end
+        local steps = {
+          function() ipcMain.on("log", a) end,
+          function() ipcMain.on("log", b) end,
+          function() ipcMain.off("log", a) end,
+          function(contents) contents.ipc:on("log", a) end,
+          function(contents) contents.ipc:removeAllListeners() end,
+          function(contents) contents:on("ipc-message", watch) end,
+          function(contents) contents:removeListener("ipc-message", watch) end,
+          function() ipcMain.removeAllListeners("log") end,
+          function() ipcMain.once("log", a) end,
+        }
+        ipcMain.on("step", function(event, n) steps[n](event.sender) end)
+      ]],
+      page = [[
+        for n = 1, 9 do
+          ipc.send("step", n)
+          ipc.send("log", n)
+          if n % 2 == 1 then ipc.send("log", -n) end
+        end
+        quit()
+      ]],
+    }
+    assert.equal([["a" 1
+"a" -1
+"a" 2
+"b" 2
+"b" 3
+"b" -3
+"a" 4
+"b" 4
+"b" 5
+"b" -5
+"log" 6
+"b" 6
+"step" 7
+"b" 7
+"b" -7
+"a" 9
+]], output)
+  end)
+
+  it("asks the handler that is there when the question comes", function()
+    local output = ipc.output {
+      main = [[
+        local function tell(name) return function() return name end end
+        local steps = {
+          function() ipcMain.handle("ask", tell "a") end,
+          function() ipcMain.removeHandler("ask") end,
+          function() ipcMain.handle("ask", tell "b") end,
+          function(contents) contents.ipc:handleOnce("ask", tell "once") end,
+          function(contents) contents.ipc:handle("ask", tell "c") end,
+          function(contents) contents.ipc:removeHandler("ask") end,
+        }
+        ipcMain.on("step", function(event, n) steps[n](event.sender) end)
+      ]],
+      page = [[
+        for n = 1, 6 do
+          ipc.send("step", n)
+          say(n, (select(2, ipc.invoke("ask"):pawait())))
+          say(n, (select(2, ipc.invoke("ask"):pawait())))
+        end
+        quit()
+      ]],
+    }
+    local nobody = "Error invoking remote method 'ask': No handler registered for 'ask'"
+    local answers = { "a", "a", nil, nil, "b", "b", "once", "b", "c", "c", "b", "b" }
+    local lines = {}
+    for i = 1, 12 do
+      local answer = answers[i] and ('"%s"'):format(answers[i]) or nobody
+      lines[i] = ("%d %s\n"):format((i + 1) // 2, answer)
+    end
+    assert.equal(table.concat(lines), output)
+  end)
+
+  it("lets go of a listener and of a handler that were removed", function()
+    local output = ipc.output {
+      main = [[
+        local kept = setmetatable({}, { __mode = "k" })
+        local function keep() local function fn() return kept end kept[fn] = true return fn end
+        ipcMain.on("log", keep())
+        ipcMain.handle("ask", keep())
+        ipcMain.on("remove", function()
+          ipcMain.removeAllListeners("log")
+          ipcMain.removeHandler("ask")
+          collectgarbage()
+          collectgarbage()
+          say(next(kept))
+          quit()
+        end)
+      ]],
+      page = [[ ipc.send("log") ipc.invoke("ask"):pawait() ipc.send("remove") ]],
+    }
+    assert.equal("nil\n", output)
+  end)
+
   it("goes on with the other listeners when one raises", function()
     local result = ipc.run {
       main = [[

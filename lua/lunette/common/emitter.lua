@@ -6,6 +6,7 @@
 --- registration of the same function.
 local import = ...
 local arguments = import "common.arguments"
+local core_link = import "core.link"
 local report = import "common.report"
 local task = import "common.task"
 
@@ -68,24 +69,27 @@ function Emitter.lists(self)
   return lists
 end
 
+-- Where the listeners of a name change, and nowhere else: links remember where messages go.
+local function set_list(self, name, list)
+  self._listeners[name] = list
+  core_link.forget_routes()
+end
+
 local function add(self, name, slot)
   local lists = Emitter.lists(self)
   local old = lists[name]
   local list = old and table.move(old, 1, #old, 1, {}) or {}
   list[#list + 1] = slot
-  lists[name] = list
+  set_list(self, name, list)
   if #list > WARN_ABOVE then warn_of_many(self, name, #list) end
   if not old and self._on_listener then self:_on_listener(name) end
 end
 
 local function remove_at(self, name, index)
   local list = self._listeners[name]
-  if #list == 1 then
-    self._listeners[name] = nil
-    return
-  end
+  if #list == 1 then return set_list(self, name, nil) end
   local rest = table.move(list, 1, index - 1, 1, {})
-  self._listeners[name] = table.move(list, index + 1, #list, index, rest)
+  set_list(self, name, table.move(list, index + 1, #list, index, rest))
 end
 
 -- The latest registration that is this record or has this function, if any.
@@ -201,7 +205,7 @@ function base:removeAllListeners(name)
   check_name(self, "removeAllListeners", name, "string|nil")
   local lists = Emitter.lists(self)
   for each in pairs(lists) do
-    if name == nil or name == each then lists[each] = nil end
+    if name == nil or name == each then set_list(self, each, nil) end
   end
   return self._face or self
 end

@@ -7,6 +7,7 @@
 --- user, when that is the public function and did not do it in a tail call.
 local import = ...
 local arguments = import "common.arguments"
+local core_link = import "core.link"
 
 ---@class Handlers
 ---@field _owner string
@@ -64,6 +65,7 @@ local function add(self, method, channel, fn, once)
     error(("Expected handler to be a function, but found type '%s'"):format(type(fn)), 3)
   end
   self.entries[channel] = once and { fn } or fn
+  core_link.forget_routes()
 end
 
 --- Registers a handler. Raises when the channel has one.
@@ -85,6 +87,7 @@ end
 function Handlers:remove(channel)
   arguments.check(self._owner .. "removeHandler", 1, channel, "string", 3)
   self.entries[channel] = nil
+  core_link.forget_routes()
 end
 
 --- Whether a channel has a handler.
