@@ -5,18 +5,15 @@
 #include "vm/entry.h"
 #include <string.h>
 
-/* The key of the class in the registry. */
-static const char CLASS = 0;
-
 /* Upvalues of await and pawait. */
-enum { UP_AWAITS = 1, UP_HELPERS, UP_COUNT = UP_HELPERS };
+enum { UP_CLASS = 1, UP_AWAITS, UP_HELPERS, UP_COUNT = UP_HELPERS };
 
 enum { TRIPLE = 3 };
 
 Promise *promise_push(lua_State *L) {
   Promise *promise = lua_newuserdatauv(L, sizeof *promise, PROMISE_VALUES);
   *promise = (Promise){.state = PROMISE_PENDING};
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &CLASS);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_PROMISE_CLASS);
   lua_setmetatable(L, -2);
   return promise;
 }
@@ -24,7 +21,7 @@ Promise *promise_push(lua_State *L) {
 Promise *promise_at(lua_State *L, int index) {
   Promise *promise = lua_touserdata(L, index);
   if (!promise || !lua_getmetatable(L, index)) return NULL;
-  lua_rawgetp(L, LUA_REGISTRYINDEX, &CLASS);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_PROMISE_CLASS);
   bool is_promise = lua_rawequal(L, -1, -2);
   lua_pop(L, 2);
   return is_promise ? promise : NULL;
@@ -337,9 +334,17 @@ static int settled_already(lua_State *L, Promise *promise, bool protected) {
   return results(L, promise, protected);
 }
 
-static int await(lua_State *L, bool protected) {
-  Promise *promise = promise_at(L, 1);
+/* The first argument, if it is a promise; then it is the only value on the stack. */
+static Promise *take_promise(lua_State *L) {
+  Promise *promise = lua_touserdata(L, 1);
+  if (!promise || !lua_getmetatable(L, 1)) return NULL;
+  bool is_promise = lua_rawequal(L, -1, lua_upvalueindex(UP_CLASS));
   lua_settop(L, 1);
+  return is_promise ? promise : NULL;
+}
+
+static int await(lua_State *L, bool protected) {
+  Promise *promise = take_promise(L);
   if (!promise) {
     lua_pushstring(L, protected ? "pawait" : "await");
     return raise_by(L, "raise_self", 1);
@@ -359,12 +364,12 @@ static int l_pawait(lua_State *L) { return await(L, true); }
  * which yield `awaits`. helpers: raise_abort(), raise_self(method). */
 static int l_set_class(lua_State *L) {
   const luaL_Reg methods[] = {{"await", l_await}, {"pawait", l_pawait}, {NULL, NULL}};
-  lua_settop(L, 1 + UP_COUNT);
+  lua_settop(L, UP_COUNT);
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_pushvalue(L, 1);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, &CLASS);
+  lua_rawseti(L, LUA_REGISTRYINDEX, KEY_PROMISE_CLASS);
   for (const luaL_Reg *method = methods; method->name; method++) {
-    for (int i = 1; i <= UP_COUNT; i++) lua_pushvalue(L, 1 + i);
+    for (int i = 1; i <= UP_COUNT; i++) lua_pushvalue(L, i);
     lua_pushcclosure(L, method->func, UP_COUNT);
     lua_setfield(L, 1, method->name);
   }

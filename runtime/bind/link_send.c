@@ -53,14 +53,14 @@ static bool begin(lua_State *L, LinkBox *box, Packet *packet, int channel) {
   return false;
 }
 
-/* Puts the JSON text of the values in their place, or the reason against it. It is made before the
- * packet begins, since it runs Lua. */
+/* Pushes the JSON text of the values, or the reason against it. It is made before the packet
+ * begins, since it runs Lua. */
 static bool to_json(lua_State *L, int index, const Packet *packet, int first, int count) {
+  luaL_checkstack(L, count + LUA_MINSTACK, NULL);
   link_box_callback(L, index, "encode");
   lua_pop(L, 1);
-  lua_insert(L, first);
   lua_pushstring(L, name_of_values(packet));
-  lua_insert(L, first + 1);
+  for (int i = 0; i < count; i++) lua_pushvalue(L, first + i);
   lua_call(L, count + 1, 2);
   if (lua_type(L, -2) != LUA_TSTRING) return false;
   lua_pop(L, 1);
@@ -155,11 +155,10 @@ static uint32_t push_no_number(lua_State *L, const LinkBox *box) {
 }
 
 /* Sends the question and returns its number; 0, with the reason pushed, when it cannot be sent.
- * `index` is the box's; the channel stands at `channel`, the values behind it. */
+ * `index` is the box's; the channel stands at `channel`, the `count` values behind it. */
 static uint32_t send_question(lua_State *L, int index, LinkBox *box, PacketKind kind, int flags,
-                              int channel) {
+                              int channel, int count) {
   Packet packet = {.kind = kind, .flags = (uint8_t)flags};
-  int count = lua_gettop(L) - channel;
   packet.id = numbers_take(&box->numbers, box->questions_max);
   if (packet.id == 0) return push_no_number(L, box);
   if (link_box_write(L, index, box, &packet, channel, channel + 1, count) >= 0) return packet.id;
@@ -171,19 +170,19 @@ static uint32_t send_question(lua_State *L, int index, LinkBox *box, PacketKind 
  * returns 1; 0 when the link was closed meanwhile; -1, with the reason pushed, when it cannot be
  * sent. The promise comes first, as making it may run finalisers. */
 static int ask(lua_State *L, int index, LinkBox *box, int flags, int channel) {
+  int count = lua_gettop(L) - channel, answer = channel + count + 1;
   Promise *promise = promise_push(L);
-  lua_insert(L, channel);
-  promise->question = send_question(L, index, box, PACKET_INVOKE, flags, channel + 1);
+  promise->question = send_question(L, index, box, PACKET_INVOKE, flags, channel, count);
   if (promise->question == 0) return -1;
   if (!box->link) return 0;
   lua_getiuservalue(L, index, BOX_ON_CANCEL);
-  lua_setiuservalue(L, channel, PROMISE_ON_CANCEL);
-  lua_pushvalue(L, channel + 1);
-  lua_setiuservalue(L, channel, PROMISE_CHANNEL);
+  lua_setiuservalue(L, answer, PROMISE_ON_CANCEL);
+  lua_pushvalue(L, channel);
+  lua_setiuservalue(L, answer, PROMISE_CHANNEL);
   lua_getiuservalue(L, index, BOX_PENDING);
-  lua_pushvalue(L, channel);
+  lua_pushvalue(L, answer);
   lua_rawseti(L, -2, promise->question);
-  lua_pushvalue(L, channel);
+  lua_settop(L, answer);
   return 1;
 }
 
@@ -223,7 +222,8 @@ static int l_ask_sync(lua_State *L) {
   int flags = (int)luaL_checkinteger(L, 2);
   luaL_checktype(L, 3, LUA_TSTRING);
   uint32_t id = 0;
-  if (box->link && (id = send_question(L, 1, box, PACKET_SYNC, flags, 3)) == 0) return refuse(L);
+  if (box->link && (id = send_question(L, 1, box, PACKET_SYNC, flags, 3, lua_gettop(L) - 3)) == 0)
+    return refuse(L);
   int count = box->link && id > 0 ? wait_reply(L, 1, box, id) : 0;
   if (count > 0) return count;
   lua_pushboolean(L, 0);
@@ -333,7 +333,8 @@ static int l_public_send_sync(lua_State *L) {
   LinkBox *box = check_public(L);
   int index = lua_upvalueindex(UP_BOX);
   uint32_t id = 0;
-  if (box->link && (id = send_question(L, index, box, PACKET_SYNC, box->codec, 1)) == 0)
+  int values = lua_gettop(L) - 1;
+  if (box->link && (id = send_question(L, index, box, PACKET_SYNC, box->codec, 1, values)) == 0)
     return raise_reason(L);
   int top = lua_gettop(L), count = box->link && id > 0 ? wait_reply(L, index, box, id) : 0;
   if (count > 0 && !(lua_tointeger(L, top + 1) & PACKET_FLAG_ERROR)) return count - 1;

@@ -12,6 +12,7 @@
 
 #include <lauxlib.h>
 #include <luv/luv.h>
+#include <stdlib.h>
 #include <string.h>
 
 _Static_assert(sizeof(ThreadMark) <= LUA_EXTRASPACE, "a thread's mark fits beside it");
@@ -21,6 +22,7 @@ enum {
   KEPT_SLOTS =
       1024 * SLOTS, /* a queue that was longer is not kept: one busy turn is not for ever */
   ANCHORS_USUAL = 16,
+  WAITS_USUAL = 16,
 };
 
 ThreadMark *thread_mark(lua_State *L) { return lua_getextraspace(L); }
@@ -31,6 +33,9 @@ static void new_queue(State *state, lua_State *L) {
   int table = luaL_ref(L, LUA_REGISTRYINDEX); /* should there be no memory, the old one stays */
   luaL_unref(L, LUA_REGISTRYINDEX, queue->table);
   queue->table = table;
+  free(queue->waits);
+  queue->waits = NULL;
+  queue->capacity = 0;
 }
 
 void entry_init(State *state) {
@@ -246,14 +251,26 @@ void entry_enqueue_slots(State *state, lua_State *L, int table, int first) {
   queue->tail += SLOTS;
 }
 
+/* Room for the number of the wait that the next slots are for; those before it may be functions'.
+ */
+static void reserve_wait(Microtasks *queue, lua_State *L) {
+  int place = queue->tail / SLOTS, capacity = queue->capacity ? queue->capacity : WAITS_USUAL;
+  if (place < queue->capacity) return;
+  while (capacity <= place) capacity *= 2;
+  uint32_t *waits = realloc(queue->waits, (size_t)capacity * sizeof *waits);
+  if (!waits) luaL_error(L, "not enough memory");
+  queue->waits = waits;
+  queue->capacity = capacity;
+}
+
 void entry_enqueue_wake(State *state, lua_State *L, uint32_t wait) {
   Microtasks *queue = &state->microtasks;
+  reserve_wait(queue, L);
   lua_rawgeti(L, LUA_REGISTRYINDEX, queue->table);
-  lua_insert(L, -2);
+  lua_pushvalue(L, -2);
   lua_rawseti(L, -2, queue->tail + 1);
-  lua_pushinteger(L, wait);
-  lua_rawseti(L, -2, queue->tail + 2);
-  lua_pop(L, 1);
+  lua_pop(L, 2);
+  queue->waits[queue->tail / SLOTS] = wait;
   queue->tail += SLOTS;
 }
 
@@ -267,29 +284,31 @@ int entry_wake_function(lua_State *L) {
   return 1;
 }
 
-/* Pushes the first slots of the queue, which is at index `table`, and frees them. */
-static void take_slots(lua_State *L, int table, int first, int count) {
+enum { QUEUE = 2 }; /* where its table is, while it is run */
+
+/* Pushes slots of the queue and frees them. */
+static void take_slots(lua_State *L, int first, int count) {
   for (int slot = first; slot < first + count; slot++) {
-    lua_rawgeti(L, table, slot);
+    lua_rawgeti(L, QUEUE, slot);
     lua_pushnil(L);
-    lua_rawseti(L, table, slot);
+    lua_rawseti(L, QUEUE, slot);
   }
 }
 
-/* Runs the first microtask of the queue, which is at index 1. An emptied queue begins anew before
- * that: so it stays short when each microtask queues another. */
+/* Runs the first microtask of the queue. An emptied queue begins anew before that: so it stays
+ * short when each microtask queues another. */
 static void run_microtask(State *state, lua_State *L) {
   Microtasks *queue = &state->microtasks;
-  int first = queue->head + 1;
+  int place = queue->head;
   queue->head += SLOTS;
   if (queue->head == queue->tail) queue->head = queue->tail = 0;
-  take_slots(L, 1, first, 2);
-  lua_State *thread = lua_tothread(L, -2);
+  take_slots(L, place + 1, 1);
+  lua_State *thread = lua_tothread(L, -1);
   if (thread) {
-    entry_wake(state, thread, (uint32_t)lua_tointeger(L, -1), L);
-    lua_pop(L, 2);
+    entry_wake(state, thread, queue->waits[place / SLOTS], L);
+    lua_pop(L, 1);
   } else {
-    take_slots(L, 1, first + 2, 1);
+    take_slots(L, place + 2, SLOTS - 1);
     lua_call(L, SLOTS - 1, 0);
   }
 }
@@ -302,7 +321,6 @@ static int run_queue(lua_State *L) {
   Microtasks *queue = &state->microtasks;
   bool was_long = false;
   lua_rawgeti(L, LUA_REGISTRYINDEX, queue->table);
-  lua_replace(L, 1);
   while (queue->tail > 0) {
     was_long = was_long || queue->tail > KEPT_SLOTS;
     run_microtask(state, L);

@@ -51,7 +51,7 @@ static void push_first_finaliser(lua_State *L) {
 static int open_all(lua_State *L) {
   State *state = lua_touserdata(L, 1);
   lua_pushlightuserdata(L, state);
-  lua_rawsetp(L, LUA_REGISTRYINDEX, (const void *)&state_from);
+  lua_rawseti(L, LUA_REGISTRYINDEX, KEY_STATE);
   push_first_finaliser(L);
   lua_rawsetp(L, LUA_REGISTRYINDEX, (const void *)&finish_closing);
   luaL_openlibs(L);
@@ -65,6 +65,7 @@ static void release(State *state) {
   memory_end(&state->own);
   clone_context_free(state->clone);
   numbers_clear(&state->anchor_places);
+  free(state->microtasks.waits);
   free(state);
 }
 
@@ -127,7 +128,7 @@ void state_free(State *state) {
 }
 
 State *state_from(lua_State *L) {
-  lua_rawgetp(L, LUA_REGISTRYINDEX, (const void *)&state_from);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_STATE);
   State *state = lua_touserdata(L, -1);
   lua_pop(L, 1);
   return state;

@@ -12,6 +12,10 @@
 
 enum { TASK_POOL_SIZE = 128 };
 
+/* Keys in the registry of what is looked for all the time: Lua finds a number in a third of the
+ * time that an address takes. References are positive. */
+enum { KEY_STATE = -1, KEY_PROMISE_CLASS = -2 };
+
 /* Lua functions that the core calls; set by the Lua side at boot through core.task.set_hooks. */
 typedef enum StateHook {
   HOOK_EMPTY,     /* () the queue of microtasks has run empty; called when it was asked for */
@@ -22,10 +26,12 @@ typedef enum StateHook {
 } StateHook;
 
 /* What is to run at the end of the turn: three slots each in a Lua table, (fn, a, b), or
- * (coroutine, number of its wait, nil) for a wake-up. */
+ * (coroutine, nil, nil) for a wake-up. */
 typedef struct Microtasks {
   int table;       /* reference */
   int head, tail;  /* slots before the first one and the last one that wait */
+  uint32_t *waits; /* owned; by the place in the queue, of a wake-up the number of the wait */
+  int capacity;    /* of that */
   bool tell_empty; /* HOOK_EMPTY is wanted */
 } Microtasks;
 
