@@ -4,6 +4,7 @@
 #pragma once
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,18 +23,28 @@ typedef struct KnownKey {
 /* Zeroed, it knows none. Belongs to one Lua state, whose registry holds the strings. */
 typedef struct KnownKeys {
   KnownKey keys[KEYS_KNOWN];
+  size_t turn; /* 0 or 1: which of its two places the next new key gets */
 } KnownKeys;
 
 /* Pushes the key as a string that takes the place of `key`. [-0, +1, m] */
 void keys_learn(KnownKey *key, lua_State *L, const uint8_t *bytes, size_t size);
 
+/* Whether it is these bytes, which are at least one. */
+static inline bool keys_match(const KnownKey *key, const uint8_t *bytes, size_t size) {
+  return key->size == size && memcmp(key->bytes, bytes, size) == 0;
+}
+
 /* Pushes the string of 1 to KEY_LONGEST bytes. [-0, +1, m] */
 static inline void keys_push(KnownKeys *known, lua_State *L, const uint8_t *bytes, size_t size) {
   size_t hash = size + bytes[0] * 5u + bytes[size / 2] * 11u + bytes[size - 1] * 3u;
-  KnownKey *key = &known->keys[hash % KEYS_KNOWN];
-  if (key->size == size && memcmp(key->bytes, bytes, size) == 0) {
-    lua_rawgeti(L, LUA_REGISTRYINDEX, key->reference);
+  size_t place = hash % KEYS_KNOWN;
+  const KnownKey *first = &known->keys[place], *second = &known->keys[place ^ 1];
+  if (keys_match(first, bytes, size)) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, first->reference);
+  } else if (keys_match(second, bytes, size)) {
+    lua_rawgeti(L, LUA_REGISTRYINDEX, second->reference);
   } else {
-    keys_learn(key, L, bytes, size);
+    known->turn ^= 1;
+    keys_learn(&known->keys[place ^ known->turn], L, bytes, size);
   }
 }
