@@ -66,7 +66,7 @@ static void call_watcher(Watcher *watcher, int count) {
   lua_rawgeti(L, LUA_REGISTRYINDEX, watcher->self);
   lua_getiuservalue(L, -1, 1);
   lua_replace(L, -2);
-  lua_insert(L, -count - 1);
+  if (count > 0) lua_insert(L, -count - 1);
   entry_call(watcher->state, count);
 }
 

@@ -9,16 +9,22 @@ local M = {}
 -- Those that are under way, by id.
 local active, last_id = {}, 0
 
+-- What the timer calls: as a rule, when it repeats, the function itself.
+local function make_callback(id, is_repeating, fn, ...)
+  if is_repeating and select("#", ...) == 0 then return fn end
+  local args = table.pack(...)
+  return function()
+    if not is_repeating then M.clearTimeout(id) end
+    fn(table.unpack(args, 1, args.n))
+  end
+end
+
 local function start(ms, is_repeating, fn, ...)
   local id = last_id + 1
   last_id = id
-  local args = table.pack(...)
   local delay = arguments.to_milliseconds(ms)
   local interval = is_repeating and math.max(delay, 1) or 0
-  active[id] = loop.timer(delay, interval, function()
-    if not is_repeating then M.clearTimeout(id) end
-    fn(table.unpack(args, 1, args.n))
-  end)
+  active[id] = loop.timer(delay, interval, make_callback(id, is_repeating, fn, ...))
   return id
 end
 

@@ -82,6 +82,17 @@ describe("setInterval", function()
     assert.same({ "call a", "call a", "call a" }, trace)
   end)
 
+  it("takes a callable table, and lets it await", function()
+    local done, resolve = Promise.withResolvers()
+    local id
+    id = lunette.setInterval(setmetatable({}, { __call = function(_, ...)
+      lunette.clearInterval(id)
+      sleep(0)
+      resolve(select("#", ...))
+    end }))
+    assert.equal(0, done:await())
+  end)
+
   it("goes on after an error in a call, which is reported", function()
     local reported, calls, id = 0, 0
     local stop = lunette.process.listen("uncaughtException", function() reported = reported + 1 end)
