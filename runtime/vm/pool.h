@@ -23,7 +23,7 @@ enum {
 #ifdef SANITIZED
   POOL_KEPT = 0, /* a sanitizer looks at what is free */
 #else
-  POOL_KEPT = 4096, /* blocks of one class, at most */
+  POOL_KEPT = 1 << 21, /* bytes, about: of all blocks that wait */
 #endif
 };
 
@@ -35,7 +35,7 @@ typedef struct PoolBlock {
 /* A zeroed Pool is empty. */
 typedef struct Pool {
   PoolBlock *blocks[POOL_CLASSES];
-  int counts[POOL_CLASSES];
+  size_t kept;  /* bytes of these blocks */
   char *region; /* owned; or NULL */
   size_t region_size, region_used;
 } Pool;
@@ -62,9 +62,12 @@ static inline size_t pool_class(size_t size) {
   return (size + POOL_STEP - POOL_SMALLEST - 1) / POOL_STEP;
 }
 
+/* How many bytes the blocks of a class have. */
+static inline size_t pool_class_size(size_t class) { return class * POOL_STEP + POOL_SMALLEST; }
+
 /* What to ask malloc or realloc for, where `size` bytes are wanted. */
 static inline size_t pool_size(size_t size) {
-  return size > POOL_LARGEST ? size : pool_class(size) * POOL_STEP + POOL_SMALLEST;
+  return size > POOL_LARGEST ? size : pool_class_size(pool_class(size));
 }
 
 /* A block of `size` bytes, 1 at least; NULL when memory is short. */
@@ -73,7 +76,7 @@ static inline void *pool_take(Pool *pool, size_t size) {
   PoolBlock *block = size > POOL_LARGEST ? NULL : pool->blocks[class];
   if (!block) return pool_make(pool, size);
   pool->blocks[class] = block->next;
-  pool->counts[class]--;
+  pool->kept -= pool_class_size(class);
   return block;
 }
 
@@ -82,13 +85,13 @@ static inline void pool_keep(Pool *pool, void *block, size_t class) {
   PoolBlock *free_block = block;
   free_block->next = pool->blocks[class];
   pool->blocks[class] = free_block;
-  pool->counts[class]++;
+  pool->kept += pool_class_size(class);
 }
 
 /* Takes back a block of `size` bytes, 1 at least. */
 static inline void pool_give(Pool *pool, void *block, size_t size) {
   size_t class = pool_class(size);
-  if (size > POOL_LARGEST || pool->counts[class] >= POOL_KEPT) {
+  if (size > POOL_LARGEST || pool->kept >= POOL_KEPT) {
     pool_release(pool, block, size);
     return;
   }
