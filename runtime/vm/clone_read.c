@@ -58,8 +58,9 @@ static bool truncated(Reader *r) { return fail(r, "the message ends too early");
 
 static inline size_t left(const Reader *r) { return (size_t)(r->end - r->at); }
 
+enum { NEEDED = LUA_MINSTACK + 4 }; /* slots of the stack to read a table */
+
 static inline bool ready_stack(Reader *r, int top) {
-  enum { NEEDED = LUA_MINSTACK + 4 };
   if (top + NEEDED <= r->stack_ready) return true;
   if (!lua_checkstack(r->L, 4 * NEEDED)) return fail(r, "the message needs too much stack");
   r->stack_ready = top + 4 * NEEDED;
@@ -291,6 +292,15 @@ static bool read_value(Reader *r, int top) {
 
 /* ---- the message ---- */
 
+/* Room for so many values, the key slots and refs, and for two levels of tables. */
+static bool begin_stack(Reader *r, size_t values, int extra) {
+  int room = (int)values + extra + NEEDED + 2;
+  if (!lua_checkstack(r->L, room)) return fail(r, "more values than the stack holds");
+  r->stack_ready = r->base + room;
+  if (r->slot_count > 0) lua_settop(r->L, r->base + (int)r->slot_count);
+  return true;
+}
+
 /* Reads header and count, and pushes the key slots and refs. */
 static bool begin(Reader *r, size_t *count, int *extra) {
   if (left(r) < 1) return truncated(r);
@@ -299,9 +309,8 @@ static bool begin(Reader *r, size_t *count, int *extra) {
   if (r->slot_count > KEY_SLOTS) return fail(r, "an unknown header");
   if (!read_count(r, count)) return false;
   *extra = (int)r->slot_count + (header & HEADER_SHARED ? 1 : 0);
-  if (*count > INT32_MAX / 2 || !lua_checkstack(r->L, (int)*count + *extra + LUA_MINSTACK))
-    return fail(r, "more values than the stack holds");
-  lua_settop(r->L, r->base + (int)r->slot_count);
+  if (*count > INT32_MAX / 2) return fail(r, "more values than the stack holds");
+  if (!begin_stack(r, *count, *extra)) return false;
   if (!(header & HEADER_SHARED)) return true;
   lua_newtable(r->L);
   r->refs = r->base + *extra;
