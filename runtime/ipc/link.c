@@ -451,8 +451,8 @@ static bool is_clogged(const Link *link) {
 
 void link_flush(Link *link) {
   link_rollback(link);
-  if (link->fd < 0 || link_queued(link) == 0) return;
-  bool done = link_write_once(link);
+  if (link->fd < 0) return;
+  bool done = link_queued(link) == 0 || link_write_once(link); /* sendSync may have written it */
   link->early = link_queued(link) + WRITE_EARLY; /* a slow reader is not tried at each packet */
   if (!link->ended) {
     watch(link, done ? link->watching & ~UV_WRITABLE : link->watching | UV_WRITABLE);

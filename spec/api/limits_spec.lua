@@ -319,6 +319,34 @@ describe("the water marks", function()
     assert.equal("true\ntrue\n0 true\n", output)
   end)
 
+  -- The question is written, and all that waits before it, where no turn of the loop sees it.
+  it("tell of the room that was made while sendSync waited", function()
+    local output = ipc.output {
+      preferences = "{ unresponsiveTimeout = 0, limits = { highWaterMark = 1 << 20 } }",
+      main = [[
+        ipcMain.on("block", function() lunette.uv.sleep(100) end)
+        ipcMain.on("chunk", function() lunette.uv.sleep(5) end)
+        ipcMain.on("ask", function(event) event.returnValue = true end)
+        ipcMain.handle("warm", function() end)
+        ipcMain.on("end", quit)
+      ]],
+      page = [[
+        for _ = 1, 300 do ipc.invoke("warm"):await() end -- until it goes over pipes
+        for _, size in ipairs { 20000, 1 << 18 } do
+          ipc.send("block")
+          lunette.sleep(20)
+          while ipc.send("chunk", ("x"):rep(size)) do end
+          local drained = ipc.drained()
+          local before, answer = drained:status(), ipc.sendSync("ask")
+          drained:await() -- nothing else is sent meanwhile
+          say(before, answer)
+        end
+        ipc.send("end")
+      ]],
+    }
+    assert.equal('"pending" true\n"pending" true\n', output)
+  end)
+
   it("raise past the hard limit, sending nothing, and answers still go", function()
     local output = ipc.output {
       preferences = "{ limits = { queueSize = 1 << 20, highWaterMark = 1 << 19 } }",
