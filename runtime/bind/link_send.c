@@ -40,7 +40,7 @@ static bool begin(lua_State *L, LinkBox *box, Packet *packet, int channel) {
     lua_pushliteral(L, "a finaliser cannot wait while a message is being read");
     return false;
   }
-  if (link_queued(link) > link->limits.queue && !is_always_taken(packet)) {
+  if (!is_always_taken(packet) && link_unread(link) > link->limits.queue) {
     lua_pushfstring(L, "more than %I bytes wait for the receiver already (limit queueSize)",
                     (lua_Integer)link->limits.queue);
     return false;

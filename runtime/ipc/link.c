@@ -195,15 +195,15 @@ bool link_is_quiet(const Link *link) {
   return is_reader && list_empty(&link->ready_node) && !link->ended;
 }
 
-static size_t count_unread(const Link *link) {
+size_t link_unread(const Link *link) {
   size_t mark = link->limits.high_water / 2;
   return link_queued(link) + (link->channel ? channel_lent(link->channel, mark) : 0);
 }
 
-bool link_is_full(const Link *link) { return count_unread(link) > link->limits.high_water; }
+bool link_is_full(const Link *link) { return link_unread(link) > link->limits.high_water; }
 
 static void look_for_room(Link *link) {
-  if (!link->over_high_water || count_unread(link) > link->limits.high_water / 2) return;
+  if (!link->over_high_water || link_unread(link) > link->limits.high_water / 2) return;
   link->over_high_water = false;
   link->events->on_drained(link);
 }

@@ -132,8 +132,11 @@ bool link_take_queue(Link *link, Link *from);
 /* How many bytes wait to be written. */
 static inline size_t link_queued(const Link *link) { return buf_size(&link->out); }
 
-/* Whether more than the high-water mark waits for the peer, as far as we know: to be written, or,
- * if it was lent, to be read. */
+/* How many bytes wait for the peer, as far as we know: to be written, or, if they were lent, to be
+ * read. */
+size_t link_unread(const Link *link);
+
+/* Whether that is more than the high-water mark. */
 bool link_is_full(const Link *link);
 
 /* Writes as much as the socket takes now; the loop does it once a turn. */

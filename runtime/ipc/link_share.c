@@ -10,7 +10,9 @@ uint8_t *link_put_shared(Link *link, size_t size, size_t *offset) {
 }
 
 bool link_lend(Link *link, Loan *loan, size_t *offset) {
-  return channel_lend(link->channel, loan, link->limits.high_water, offset);
+  const LinkLimits *limits = &link->limits;
+  size_t most = limits->high_water < limits->queue ? limits->high_water : limits->queue;
+  return channel_lend(link->channel, loan, most, offset);
 }
 
 const uint8_t *link_get_shared(const Link *link, size_t offset, size_t size) {

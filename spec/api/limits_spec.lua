@@ -375,6 +375,28 @@ describe("the water marks", function()
     assert.equal("9\n" .. lines .. "true\n", (output:gsub("^%d+", "9")))
   end)
 
+  -- To another process, 8 MiB lie in shared memory beside the queue.
+  it("raise past the hard limit for large strings, though the soft one is larger", function()
+    local output = ipc.output {
+      preferences = "{ limits = { queueSize = 1 << 20, highWaterMark = 1 << 30 } }",
+      main = [[
+        ipcMain.handle("warm", function() end)
+        ipcMain.on("block", function() lunette.uv.sleep(200) end)
+        ipcMain.on("end", quit)
+      ]],
+      page = [[
+        for _ = 1, 20 do ipc.invoke("warm", ("x"):rep(1 << 18)):await() end
+        ipc.send("block")
+        lunette.sleep(20)
+        local sent, text = 0, ("x"):rep(1 << 20)
+        while sent < 100 and pcall(ipc.send, "chunk", text) do sent = sent + 1 end
+        say(sent > 0 and sent < 12 or sent)
+        while not pcall(ipc.send, "end") do lunette.sleep(10) end
+      ]],
+    }
+    assert.equal("true\n", output)
+  end)
+
   app.it_in_process("do not keep a page that filled its queue from having loaded", function()
     local output = ipc.output {
       preferences = "{ limits = { queueSize = 1 << 20 } }",
