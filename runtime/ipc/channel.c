@@ -39,7 +39,8 @@ struct ChannelEnd {
   uint64_t committed; /* and which the other end may know */
   uint64_t fresh;     /* those that are not committed; of this end's thread, without the lock */
   bool lends;         /* false: nothing is lent; of this end's thread, without the lock */
-  size_t lent_size;   /* bytes of all */
+  uint64_t counted;   /* those that the other end has not set aside */
+  size_t lent_size;   /* bytes of these */
 };
 
 struct Channel {
@@ -214,6 +215,7 @@ static bool add_loan(ChannelEnd *end, Loan *loan, size_t most, size_t *number) {
   end->lent[*number] = loan;
   end->taken |= (uint64_t)1 << *number;
   end->fresh |= (uint64_t)1 << *number;
+  end->counted |= (uint64_t)1 << *number;
   end->lent_size += size;
   return true;
 }
@@ -236,12 +238,20 @@ uint64_t channel_commit(ChannelEnd *end) {
   return fresh;
 }
 
+/* With the lock. */
+static void discount(ChannelEnd *end, uint64_t loans) {
+  for (uint64_t left = loans & end->counted; left; left &= left - 1) {
+    end->lent_size -= loan_size(end->lent[__builtin_ctzll(left)]);
+  }
+  end->counted &= ~loans;
+}
+
 /* Takes those of `loans` that there are out of the channel. With the lock. Returns how many. */
 static int remove_loans(ChannelEnd *end, uint64_t loans, Loan **removed) {
   int count = 0;
+  discount(end, loans);
   for (uint64_t left = loans & end->taken; left; left &= left - 1) {
-    removed[count] = end->lent[__builtin_ctzll(left)];
-    end->lent_size -= loan_size(removed[count++]);
+    removed[count++] = end->lent[__builtin_ctzll(left)];
   }
   end->taken &= ~loans;
   end->committed &= ~loans;
@@ -271,6 +281,14 @@ const uint8_t *channel_borrow(ChannelEnd *end, size_t number, size_t size) {
   if (is_lent && loan_size(lender->lent[number]) == size) bytes = loan_bytes(lender->lent[number]);
   unlock(end);
   return bytes;
+}
+
+void channel_set_aside(ChannelEnd *end, uint64_t loans) {
+  lock(end);
+  discount(end->other, loans & end->other->committed);
+  Wake how = tell_room(end->other);
+  unlock(end);
+  wake(end->other, how);
 }
 
 void channel_give_back(ChannelEnd *end, uint64_t loans) {

@@ -57,11 +57,16 @@ uint64_t channel_commit(ChannelEnd *end);
 /* The packet is not sent: what was lent since channel_commit is returned. */
 void channel_take_back(ChannelEnd *end);
 
-/* How many bytes are lent. Above `mark`, this end is woken when some of them were read. */
+/* How many bytes are lent that the other end has neither read nor set aside. Above `mark`, this end
+ * is woken when there are fewer. */
 size_t channel_lent(ChannelEnd *end, size_t mark);
 
 /* The `size` bytes that the other end has lent under `number`; NULL when it has lent no such. */
 const uint8_t *channel_borrow(ChannelEnd *end, size_t number, size_t size);
+
+/* These loans of the other end's, bits, came and will be read later: they do not keep it from
+ * lending more. */
+void channel_set_aside(ChannelEnd *end, uint64_t loans);
 
 /* These loans of the other end's, bits, were read. */
 void channel_give_back(ChannelEnd *end, uint64_t loans);

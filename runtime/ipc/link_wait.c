@@ -37,10 +37,12 @@ static void read_or_write(Link *link) {
   if (ready & UV_READABLE) link_read_once(link, &total, !writes);
 }
 
-/* What comes before the answer waits, in order; but who asks again and again is to have its upgrade
- * too. Returns by how much the next packet is farther. */
+/* What comes before the answer waits, in order, without keeping its sender waiting, who may answer
+ * only then; but who asks again and again is to have its upgrade too. Returns by how much the next
+ * packet is farther. */
 static size_t set_aside(Link *link, const Packet *packet, size_t offset) {
   size_t size = packet_size(packet);
+  if (packet->blocks && link->channel) channel_set_aside(link->channel, packet->blocks);
   if (packet->kind != PACKET_UPGRADE) return size;
   bool is_last = buf_size(&link->in) == offset + size;
   link_remove(link, offset, packet);

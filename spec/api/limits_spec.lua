@@ -347,6 +347,31 @@ describe("the water marks", function()
     assert.equal('"pending" true\n"pending" true\n', output)
   end)
 
+  it("do not count what came while sendSync waited: the answer may wait for drained", function()
+    local output = ipc.output {
+      preferences = "{ unresponsiveTimeout = 0 }",
+      main = [[
+        ipcMain.on("ask", function(event)
+          local text = ("x"):rep(5 << 20)
+          for n = 1, 3 do event.sender:send("chunk", n, text) end
+          local drained = event.sender:drained()
+          say(drained:status())
+          drained:await()
+          event.returnValue = "drained"
+        end)
+      ]],
+      page = [[
+        ipc.on("chunk", function(_, n, text)
+          say(n, #text)
+          if n == 3 then quit() end
+        end)
+        say(ipc.sendSync("ask"))
+      ]],
+    }
+    local chunks = "1 5242880\n2 5242880\n3 5242880\n"
+    assert.equal('"pending"\n"drained"\n' .. chunks, output)
+  end)
+
   it("raise past the hard limit, sending nothing, and answers still go", function()
     local output = ipc.output {
       preferences = "{ limits = { queueSize = 1 << 20, highWaterMark = 1 << 19 } }",

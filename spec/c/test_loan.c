@@ -200,6 +200,36 @@ static void test_wake(void) {
   loans_drop(loans);
 }
 
+/* What is set aside is still lent, but it does not count any more. */
+static void test_set_aside(void) {
+  ChannelEnd *a, *b;
+  Loans *loans = loans_new();
+  size_t first, second;
+  char *block = new_block('a');
+  CHECK(channel_new(&a, &b));
+  struct pollfd entry = {.fd = channel_descriptor(a), .events = POLLIN};
+  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), LARGE, &first));
+  channel_set_aside(b, UINT64_MAX); /* not there yet */
+  CHECK(channel_lent(a, 0) == LARGE && poll(&entry, 1, 0) == 0);
+  channel_commit(a);
+  channel_set_aside(b, (uint64_t)1 << first);
+  CHECK(poll(&entry, 1, 0) == 1 && channel_lent(a, 0) == 0);
+  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), LARGE, &second));
+  CHECK(first != second);
+  channel_commit(a);
+  channel_set_aside(b, (uint64_t)1 << first); /* once more does nothing */
+  CHECK(channel_lent(a, 0) == LARGE);
+  heap_free(loans, block);
+  CHECK(is_all(channel_borrow(b, first, LARGE), 'a'));
+  channel_give_back(b, (uint64_t)1 << first);
+  CHECK(channel_lent(a, 0) == LARGE && !channel_borrow(b, first, LARGE));
+  channel_give_back(b, (uint64_t)1 << second);
+  CHECK(channel_lent(a, 0) == 0);
+  channel_close(a);
+  channel_close(b);
+  loans_drop(loans);
+}
+
 /* Reads what is lent: a byte a packet says under which number, and the letter. */
 static void *read_all(void *end) {
   Buf in = {0};
@@ -256,6 +286,7 @@ static void test_all(void) {
   test_channel();
   test_room();
   test_wake();
+  test_set_aside();
   test_threads();
 }
 
