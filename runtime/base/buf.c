@@ -41,8 +41,7 @@ static bool grow(Buf *buf, size_t needed) {
   return true;
 }
 
-bool buf_reserve(Buf *buf, size_t extra) {
-  if (extra <= buf->capacity - buf->end) return true;
+bool buf_make_room(Buf *buf, size_t extra) {
   size_t size = buf_size(buf);
   if (extra > SIZE_MAX - size) return false;
   /* Moving is worth it only while it frees more than it copies. */

@@ -25,10 +25,15 @@ static inline uint8_t *buf_front(const Buf *buf) {
 /* How many bytes wait to be read. */
 static inline size_t buf_size(const Buf *buf) { return buf->end - buf->start; }
 
+/* buf_reserve where there is no room yet. */
+bool buf_make_room(Buf *buf, size_t extra);
+
 /* Makes room for `extra` more bytes behind the end; may move the unread bytes to the front of the
  * allocation, so pointers into the buffer are void afterwards. False, with the buffer as it was,
- * when memory is short or the size would overflow. */
-bool buf_reserve(Buf *buf, size_t extra);
+ * when memory is short or the size would overflow. Inline, as there is nearly always room. */
+static inline bool buf_reserve(Buf *buf, size_t extra) {
+  return extra <= buf->capacity - buf->end || buf_make_room(buf, extra);
+}
 
 /* Appends a copy of `size` bytes. False, with the buffer as it was, when memory is short. */
 bool buf_append(Buf *buf, const void *bytes, size_t size);

@@ -154,6 +154,18 @@ static void on_drained(Link *link) { run_tell(link->data, "on_drained", NULL); }
 
 static const LinkEvents events = {on_packet, on_end, on_drained};
 
+/* Of the box on top, from the arguments of new(). */
+static void set_values(lua_State *L) {
+  for (int i = BOX_OWNER; i <= BOX_GIVEN; i++) {
+    lua_pushvalue(L, i + 1);
+    lua_setiuservalue(L, -2, i);
+  }
+  lua_pushliteral(L, "andThen");
+  lua_setiuservalue(L, -2, BOX_AND_THEN);
+  lua_pushliteral(L, "next");
+  lua_setiuservalue(L, -2, BOX_NEXT);
+}
+
 /* new(role, owner, callbacks, pending, open): a link without a connection, which queues. role:
  * "main" or "peer", whose end this is; for the others see link_box.h and peer.lua. */
 static int l_new(lua_State *L) {
@@ -171,10 +183,7 @@ static int l_new(lua_State *L) {
                    .self = LUA_NOREF};
   list_init(&box->routed);
   luaL_setmetatable(L, LINK);
-  for (int i = BOX_OWNER; i <= BOX_GIVEN; i++) {
-    lua_pushvalue(L, i + 1);
-    lua_setiuservalue(L, -2, i);
-  }
+  set_values(L);
   box->waiting = waiting_new(L, WAITING_MAX);
   lua_pushvalue(L, -1);
   box->self = luaL_ref(L, LUA_REGISTRYINDEX);

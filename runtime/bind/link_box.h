@@ -28,7 +28,9 @@ enum {
   BOX_CATCH,     /* message handler of handlers */
   BOX_ON_CANCEL, /* of the promises of questions */
   BOX_FAULT,     /* keeps the text that fail() got */
-  BOX_ROUTES,    /* of each Route the channel, then the function */
+  BOX_AND_THEN,  /* the string: what a promise, or the like, has; as the next */
+  BOX_NEXT,
+  BOX_ROUTES, /* of each Route the channel, then the function */
   BOX_VALUES = BOX_ROUTES + 2 * BOX_ROUTES_MAX - 1
 };
 

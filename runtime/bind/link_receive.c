@@ -117,13 +117,6 @@ static void push_event(lua_State *L, int which) {
   lua_setmetatable(L, -2);
 }
 
-static bool has_field(lua_State *L, int table, const char *name) {
-  lua_pushstring(L, name);
-  bool has = lua_rawget(L, table) != LUA_TNIL;
-  lua_pop(L, 1);
-  return has;
-}
-
 /* Calls callbacks[name](owner, id, ...) with the `count` values on top. */
 static int call_back(lua_State *L, const char *name, lua_Integer id, int count) {
   int first = lua_gettop(L) - count + 1;
@@ -161,11 +154,14 @@ static Found find_handler(lua_State *L) {
 }
 
 static bool is_watched(lua_State *L, const char *name) {
-  bool watched = false;
-  if (lua_getiuservalue(L, TASK_BOX, BOX_WATCHERS) == LUA_TTABLE) {
-    watched = has_field(L, lua_gettop(L), name);
+  int top = lua_gettop(L);
+  lua_pushstring(L, name);
+  bool watched = lua_getiuservalue(L, TASK_BOX, BOX_WATCHERS) == LUA_TTABLE;
+  if (watched) {
+    lua_insert(L, -2);
+    watched = lua_rawget(L, -2) != LUA_TNIL;
   }
-  lua_pop(L, 1);
+  lua_settop(L, top);
   return watched;
 }
 
@@ -287,7 +283,12 @@ static bool may_be_promise(lua_State *L, int index) {
     lua_pop(L, 1);
     return true;
   }
-  return has_field(L, index, "andThen") || has_field(L, index, "next");
+  lua_getiuservalue(L, TASK_BOX, BOX_AND_THEN);
+  bool is_plain = lua_rawget(L, index) == LUA_TNIL;
+  lua_getiuservalue(L, TASK_BOX, BOX_NEXT);
+  is_plain = lua_rawget(L, index) == LUA_TNIL && is_plain;
+  lua_pop(L, 2);
+  return !is_plain;
 }
 
 /* The handler has returned, or failed: its results, or the error, are behind the event. */
