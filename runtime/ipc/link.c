@@ -89,6 +89,7 @@ void link_end_reading(Link *link, const char *fault) {
 static size_t read_room(Link *link) {
   Packet packet;
   size_t size = 0, here = buf_size(&link->in);
+  if (here == 0) return READ_SIZE; /* as a rule */
   if (link_packet_at(link, 0, &packet, &size) != PACKET_MORE || size < here) return READ_SIZE;
   size_t room = size - here < here ? size - here : here;
   return room > READ_SIZE ? room : READ_SIZE;
@@ -491,6 +492,7 @@ static void take_packet(Link *link, const Packet *packet) {
  * sent, ends the round: *count, how many may follow. */
 static bool dispatch_one(Link *link, int *count) {
   Packet packet;
+  if (buf_size(&link->in) == 0 && !link->ended) return false; /* as a rule, after the last one */
   PacketStatus status = link_packet_at(link, 0, &packet, &link->current);
   if (status == PACKET_WHOLE) {
     bool is_large = link->current >= SHARE_LEAST;
