@@ -11,7 +11,11 @@ local uv = lunette.uv
 local M = {}
 
 --- How long an app may take, in milliseconds; slow machines raise it.
-M.DEADLINE = tonumber(os.getenv "LUNETTE_SPEC_DEADLINE") or 20000
+local USUAL <const> = 20000
+M.DEADLINE = tonumber(os.getenv "LUNETTE_SPEC_DEADLINE") or USUAL
+
+--- How much longer than the release build another one may take for what has a limit of its own.
+M.PATIENCE = math.max(1, M.DEADLINE / USUAL)
 
 --- What windows of the apps under test have as their isolation unless they say: nil leaves it to
 --- Lunette. Specs of what pages can do run for "process" and "thread": spec/threads.

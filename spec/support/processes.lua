@@ -72,13 +72,15 @@ function M.marked(mark)
   return list
 end
 
---- Awaits that no process of the mark lives; raises when the time is over.
+--- Awaits that no process of the mark lives; raises when the time is over. Under valgrind a process
+--- takes a second until it can ask to die with its parent.
 ---@param mark string
----@param ms integer
+---@param ms integer in the release build
 function M.gone_within(mark, ms)
+  ms = ms * app.PATIENCE
   app.wait_until(function()
     return #M.marked(mark) == 0
-  end, ("the end of all processes within %d ms"):format(ms), ms)
+  end, ("the end of all processes within %.0f ms"):format(ms), ms)
 end
 
 return M
