@@ -298,7 +298,6 @@ int link_join(Link *link, ChannelEnd *end) {
     return status;
   }
   link->channel = end;
-  channel_hold(end); /* for who reads still in what is lent, when the link is closed */
   link->in.store = link->out.store = channel_store(end);
   link->upgrade.step = UPGRADE_OVER; /* there is nothing better */
   begin(link, fd);
@@ -555,12 +554,18 @@ static void close_watch(Watch *watch, int fd) {
   if (fd >= 0) close(fd);
 }
 
+/* Who is reading a packet still may read in what is lent. */
+static void close_channel(ChannelEnd *end) {
+  channel_hold(end);
+  channel_close(end);
+}
+
 static void close_watches(Link *link) {
   int out_fd = link->next_out_fd >= 0 ? link->next_out_fd : link->out_fd;
   if (link->in_fd != link->fd) close_watch(&link->in_pipe, link->in_fd);
   if (out_fd != link->fd) close_watch(&link->out_pipe, out_fd);
   close_watch(&link->socket, link->channel ? -1 : link->fd);
-  if (link->channel) channel_close(link->channel);
+  if (link->channel) close_channel(link->channel);
   link->fd = link->in_fd = link->out_fd = link->next_out_fd = -1;
 }
 

@@ -3,13 +3,15 @@
  * the end, and once, is what a sanitizer or valgrind says of this test. */
 #include "host.h"
 
-#include "ipc/channel.h"
+#include "ipc/link.h"
 #include "vm/memory.h"
 #include "vm/slab.h"
 
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { LARGE = 1 << 17, ROUNDS = 3000, SLOTS = 64, MOST = SLOTS * LARGE };
@@ -230,6 +232,30 @@ static void test_set_aside(void) {
   loans_drop(loans);
 }
 
+/* A thread that cannot go on closes its end, not its link. */
+static void test_abandoned(void) {
+  static const LinkEvents events = {0};
+  ChannelEnd *a, *b;
+  Loans *loans = loans_new();
+  size_t number;
+  char *block = new_block('a');
+  CHECK(channel_new(&a, &b));
+  int fd = channel_descriptor(a);
+  Loop *loop = loop_new();
+  CHECK(loop && loop_start(loop) == 0);
+  Link *link = link_new(loop, FROM_MAIN, &events);
+  CHECK(link && link_join(link, b) == 0);
+  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), LARGE, &number));
+  channel_commit(a);
+  CHECK(loans_keep(loans, block, HEADER + LARGE));
+  loop_free(loop);
+  channel_close(b);
+  channel_close(a);
+  CHECK(fcntl(fd, F_GETFD) < 0); /* nothing of it is left, nor of what was lent */
+  loans_drop(loans);
+  free(link);
+}
+
 /* Reads what is lent: a byte a packet says under which number, and the letter. */
 static void *read_all(void *end) {
   Buf in = {0};
@@ -287,6 +313,7 @@ static void test_all(void) {
   test_room();
   test_wake();
   test_set_aside();
+  test_abandoned();
   test_threads();
 }
 
