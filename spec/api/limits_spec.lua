@@ -406,7 +406,7 @@ describe("the water marks", function()
       preferences = "{ limits = { queueSize = 1 << 20, highWaterMark = 1 << 30 } }",
       main = [[
         ipcMain.handle("warm", function() end)
-        ipcMain.on("block", function() lunette.uv.sleep(200) end)
+        ipcMain.on("block", function() lunette.uv.sleep(500) end)
         ipcMain.on("end", quit)
       ]],
       page = [[
@@ -414,8 +414,8 @@ describe("the water marks", function()
         ipc.send("block")
         lunette.sleep(20)
         local sent, text = 0, ("x"):rep(1 << 20)
-        while sent < 100 and pcall(ipc.send, "chunk", text) do sent = sent + 1 end
-        say(sent > 0 and sent < 12 or sent)
+        while sent < 50 and pcall(ipc.send, "chunk", text) do sent = sent + 1 end
+        say(sent > 0 and sent < 50 or sent)
         while not pcall(ipc.send, "end") do lunette.sleep(10) end
       ]],
     }
