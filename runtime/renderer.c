@@ -45,13 +45,15 @@ static bool prepare(Renderer *renderer) {
 /* Finalisers run. Memory is not freed: a forked renderer would first copy each page that it shares
  * with the zygote. A sanitizer, which looks for what was lost, wants it done. */
 static int finish(Renderer *renderer, bool started) {
+  bool is_exhausted = renderer->state && renderer->state->memory->is_exhausted;
   fflush(NULL);
 #ifndef __SANITIZE_ADDRESS__
   if (renderer->state) renderer->state->memory->ending = true;
 #endif
   state_free(renderer->state);
   loop_free(renderer->loop);
-  return started ? 0 : CHILD_LAUNCH_FAILED;
+  if (!started) return CHILD_LAUNCH_FAILED;
+  return is_exhausted ? CHILD_OUT_OF_MEMORY : 0; /* it could not read what main has sent */
 }
 
 /* From here on the process can do no more than a page needs. What comes over the link, the app's

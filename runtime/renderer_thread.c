@@ -70,13 +70,20 @@ static bool connect_to_main(Renderer *renderer) {
   return renderer_state_connect(renderer->state, BOOT, link, false, 0);
 }
 
+/* Zero may be for want of memory too: it could not read what main has sent. */
+static int exit_code(const Renderer *renderer, bool started) {
+  if (!started) return CHILD_LAUNCH_FAILED;
+  bool is_oom = renderer->brake.code == 0 && renderer->state->memory->is_exhausted;
+  return is_oom ? CHILD_OUT_OF_MEMORY : renderer->brake.code;
+}
+
 static ChildExit run(Thread *thread, void *body) {
   Renderer *renderer = body;
   renderer->thread = thread;
   pthread_setname_np(pthread_self(), "lunette-page"); /* for debuggers */
   bool started = prepare(renderer) && connect_to_main(renderer);
   if (started) loop_run(renderer->loop);
-  int code = started ? renderer->brake.code : CHILD_LAUNCH_FAILED;
+  int code = exit_code(renderer, started);
   brake_switch(&renderer->brake, NULL);
   if (renderer->state) memory_limit(renderer->state->memory, SIZE_MAX, NULL, NULL);
   state_free(renderer->state);

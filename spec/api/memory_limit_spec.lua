@@ -51,6 +51,21 @@ describe("memoryLimit", function()
     end)
   end
 
+  it("ends a page in oom that is sent more than it can hold", function()
+    local result = ipc.run {
+      preferences = ("{ memoryLimit = %d, limits = { messageSize = %d, queueSize = %d } }")
+        :format(LIMIT, 8 * LIMIT, 8 * LIMIT),
+      main = MAIN .. [[
+        local list = {}
+        for i = 1, 400000 do list[i] = { i } end
+        ipcMain.on("ready", function(event) event.sender:send("list", list) end)
+      ]],
+      page = "ipc.on('list', function() end) ipc.send 'ready'",
+    }
+    assert.equal(OOM, result.stdout)
+    assert.equal(WARNING, result.stderr:match "lunette: Web.*")
+  end)
+
   it("lets a page that catches the error say so, and nothing more", function()
     local result = run [[
       ipc.send("say", pcall(string.rep, "x", 1 << 30))
