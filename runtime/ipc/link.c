@@ -361,17 +361,18 @@ static void write_later(Link *link) {
   if (list_empty(&link->dirty_node)) list_append(&link->loop->dirty, &link->dirty_node);
 }
 
-/* The same; or now, when they are many. */
-static void write_soon(Link *link) {
+/* The same; or now, when they are many, or say where many others lie. */
+static void write_soon(Link *link, bool says_where) {
   write_later(link);
-  if (link->fd >= 0 && link_queued(link) > link->early) link_flush(link);
+  bool are_many = says_where || link_queued(link) > link->early;
+  if (link->fd >= 0 && are_many) link_flush(link);
 }
 
 static void end_packet(Link *link, const Packet *packet) {
   packet_write_header(buf_front(&link->out) + link->begun, packet);
   link->begun = SIZE_MAX;
   if (packet->kind == PACKET_UPGRADE) write_later(link); /* or others could come behind the last */
-  else write_soon(link);
+  else write_soon(link, packet->blocks != 0);
 }
 
 bool link_commit(Link *link, Packet *packet) {
@@ -398,7 +399,7 @@ bool link_take_queue(Link *link, Link *from) {
   if (!buf_append(&link->out, buf_front(&from->out), link_queued(from))) return false;
   buf_clear(&from->out);
   link->over_high_water = from->over_high_water;
-  write_soon(link);
+  write_soon(link, false);
   return true;
 }
 

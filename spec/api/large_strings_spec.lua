@@ -133,6 +133,20 @@ describe("large strings", function()
     })
   end)
 
+  it("arrive though their sender does not return to its loop", function()
+    assert.equal("1048576\n", ipc.output {
+      main = [[
+        ipcMain.handle("share", function() end) -- after a few, memory is shared
+        ipcMain.on("text", function(_, sent) say(#sent) quit() end)
+      ]],
+      page = TEXT .. [[
+        for _ = 1, 4 do ipc.invoke("share", text(1 << 20, 0)):await() end
+        ipc.send("text", text(1 << 20, 1))
+        while true do end
+      ]],
+    })
+  end)
+
   it("arrive though their sender has ended", function()
     assert.equal('5 true "clean-exit"\n', ipc.output {
       preferences = "{ sandbox = false }",
