@@ -91,7 +91,7 @@ static inline void pool_keep(Pool *pool, void *block, size_t class) {
 /* Takes back a block of `size` bytes, 1 at least. */
 static inline void pool_give(Pool *pool, void *block, size_t size) {
   size_t class = pool_class(size);
-  if (size > POOL_LARGEST || pool->kept >= POOL_KEPT) {
+  if (size > POOL_LARGEST || (ptrdiff_t)pool->kept >= POOL_KEPT) {
     pool_release(pool, block, size);
     return;
   }
