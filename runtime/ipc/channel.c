@@ -150,21 +150,22 @@ static Wake tell_room(ChannelEnd *writer) {
   return prepare_wake(writer);
 }
 
+/* With the lock. As channel_read. */
+static ssize_t read_from(ChannelEnd *end, Buf *into, Wake *how) {
+  size_t size = buf_size(&end->bytes);
+  bool is_over = end->finished || end->other->closed;
+  errno = EAGAIN;
+  if (size == 0) return is_over ? 0 : -1;
+  errno = ENOMEM;
+  if (!move(&end->bytes, into, size)) return -1;
+  *how = tell_room(end->other);
+  return (ssize_t)size;
+}
+
 ssize_t channel_read(ChannelEnd *end, Buf *into) {
   Wake how = WAKE_NOT;
   lock(end);
-  size_t size = buf_size(&end->bytes);
-  ssize_t result = (ssize_t)size;
-  if (size == 0) {
-    bool is_over = end->finished || end->other->closed;
-    errno = EAGAIN;
-    result = is_over ? 0 : -1;
-  } else if (move(&end->bytes, into, size)) {
-    how = tell_room(end->other);
-  } else {
-    errno = ENOMEM;
-    result = -1;
-  }
+  ssize_t result = read_from(end, into, &how);
   unlock(end);
   wake(end->other, how);
   return result;
@@ -329,19 +330,34 @@ static bool block(ChannelEnd *end, const struct timespec *until) {
   return status == 0 || errno == EINTR;
 }
 
-void channel_wait(ChannelEnd *end, int wanted, int timeout) {
-  struct timespec until = timeout >= 0 ? time_in(timeout) : (struct timespec){0};
+/* Until one of `wanted` is there, or the time is over, which NULL never is. With the lock. */
+static void wait_for(ChannelEnd *end, int wanted, const struct timespec *until) {
   bool has_time = true;
-  lock(end);
   while (has_time && !has_news(end, wanted)) {
     end->blocks = true;
     if (wanted & CHANNEL_ROOM) end->wants_room = true;
     unlock(end);
-    has_time = block(end, timeout >= 0 ? &until : NULL);
+    has_time = block(end, until);
     lock(end);
   }
   end->blocks = false;
+}
+
+void channel_wait(ChannelEnd *end, int wanted, int timeout) {
+  struct timespec until = timeout >= 0 ? time_in(timeout) : (struct timespec){0};
+  lock(end);
+  wait_for(end, wanted, timeout >= 0 ? &until : NULL);
   unlock(end);
+}
+
+ssize_t channel_await(ChannelEnd *end, Buf *into) {
+  Wake how = WAKE_NOT;
+  lock(end);
+  wait_for(end, CHANNEL_BYTES, NULL);
+  ssize_t result = read_from(end, into, &how);
+  unlock(end);
+  wake(end->other, how);
+  return result;
 }
 
 void channel_break(ChannelEnd *end) {

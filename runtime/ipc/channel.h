@@ -40,6 +40,9 @@ void channel_look_again(ChannelEnd *end);
  * EAGAIN when there are none yet, or ENOMEM. */
 ssize_t channel_read(ChannelEnd *end, Buf *into);
 
+/* The same, once there is something: it blocks until then. */
+ssize_t channel_await(ChannelEnd *end, Buf *into);
+
 /* Moves bytes of `from` to the other end: all of them when nothing waits there, or as many as there
  * is room for. Returns how many; -1 with EAGAIN when there is no room, EPIPE when nobody reads, or
  * ENOMEM. */

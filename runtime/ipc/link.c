@@ -131,8 +131,8 @@ static bool note_read(Link *link, ssize_t got, size_t *total) {
 }
 
 static bool take_all(Link *link, size_t *total, bool wait) {
-  if (wait) channel_wait(link->channel, UV_READABLE, -1);
-  return note_read(link, channel_read(link->channel, &link->in), total);
+  ssize_t (*const take)(ChannelEnd *, Buf *) = wait ? channel_await : channel_read;
+  return note_read(link, take(link->channel, &link->in), total);
 }
 
 bool link_read_once(Link *link, size_t *total, bool wait) {

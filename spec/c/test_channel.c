@@ -135,7 +135,7 @@ static void test_threads(void) {
   CHECK(channel_new(&a, &b));
   CHECK(pthread_create(&thread, NULL, send_all, a) == 0);
   for (ssize_t got; (got = channel_read(b, &in)) != 0;) {
-    if (got < 0) channel_wait(b, CHANNEL_BYTES, -1);
+    if (got < 0) got = channel_await(b, &in);
     for (ssize_t i = 0; i < got; i++) wrong += *(buf_front(&in) + i) != next++;
     if (got > 0) buf_consume(&in, (size_t)got);
     total += got > 0 ? (size_t)got : 0;
