@@ -83,8 +83,13 @@ describe("memoryLimit", function()
       "local t = {} while true do pcall(function() while true do t = { t } end end) end",
       "pcall(function() local t = {} while true do t = { t } end end) while true do end",
     } do
-      local result = run(code)
-      assert.same({ OOM, WARNING }, { result.stdout, result.stderr }, code)
+      -- A process is ended by a signal, which the thread sanitizer keeps back in code that calls
+      -- nothing.
+      local is_deaf = app.executable:find "/tsan/" and not app.isolation
+      if not (is_deaf and code:find "while true do end$") then
+        local result = run(code)
+        assert.same({ OOM, WARNING }, { result.stdout, result.stderr }, code)
+      end
     end
   end)
 

@@ -72,8 +72,8 @@ describe("lunette test reports as an error of the test that runs", function()
       "timeout of 500 ms exceeded in code that nothing can interrupt: it was killed")
   end)
 
-  -- An address sanitizer needs more address space than there is memory.
-  if not app.executable:find "/asan/" then
+  -- The sanitizers need more address space than there is memory.
+  if not app.executable:find "/[at]san/" then
     it("that memory is used up", function()
       local dir = app.folder {
         ["spec/a_spec.lua"] = "it('a', function() local t, k = {}, ('x'):rep(4096) while true do "
