@@ -20,6 +20,9 @@ local SIGABRT <const>, SIGKILL <const> = 6, 9
 -- Growth that is no leak: what two samples differ by with the windows, the large messages and the
 -- garbage that there are at the time. Medians of many samples differ by less.
 local SLACK <const> = { heap = 4 << 20, pss = 24 << 20 }
+
+-- For each byte the thread sanitizer has four of its own, and keeps them.
+local SHADOW <const> = app.executable:find "/tsan/" and 5 or 1
 local GROWTH <const> = 1.1
 
 -- The apps that run all the time. The memory of one with threads is its pages' too, and what the C
@@ -210,7 +213,7 @@ function Soak:check_memory(steady, samples)
   local last = table.move(samples, #samples - size + 1, #samples, 1, {})
   for field, slack in pairs(SLACK) do
     local before, after = median(first, field), median(last, field)
-    local room = field == "pss" and steady.room or 0
+    local room = field == "pss" and steady.room * SHADOW or 0
     self.sizes[#self.sizes + 1] = { name = steady.name, field = field, before, after }
     if after > before * GROWTH + slack / size ^ 0.5 + room then
       self:fault(steady.name, ("%s grew from %d to %d bytes"):format(field, before, after))
