@@ -354,9 +354,7 @@ describe("the water marks", function()
         ipcMain.on("ask", function(event)
           local text = ("x"):rep(5 << 20)
           for n = 1, 3 do event.sender:send("chunk", n, text) end
-          local drained = event.sender:drained()
-          say(drained:status())
-          drained:await()
+          event.sender:drained():await() -- at once, if the page was as fast
           event.returnValue = "drained"
         end)
       ]],
@@ -369,7 +367,7 @@ describe("the water marks", function()
       ]],
     }
     local chunks = "1 5242880\n2 5242880\n3 5242880\n"
-    assert.equal('"pending"\n"drained"\n' .. chunks, output)
+    assert.equal('"drained"\n' .. chunks, output)
   end)
 
   it("raise past the hard limit, sending nothing, and answers still go", function()
