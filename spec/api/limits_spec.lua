@@ -324,8 +324,8 @@ describe("the water marks", function()
     local output = ipc.output {
       preferences = "{ unresponsiveTimeout = 0, limits = { highWaterMark = 1 << 20 } }",
       main = [[
-        ipcMain.on("block", function() lunette.uv.sleep(100) end)
-        ipcMain.on("chunk", function() lunette.uv.sleep(5) end)
+        ipcMain.on("block", function() lunette.uv.sleep(400) end)
+        ipcMain.on("chunk", function() lunette.uv.sleep(20) end)
         ipcMain.on("ask", function(event) event.returnValue = true end)
         ipcMain.handle("warm", function() end)
         ipcMain.on("end", quit)
