@@ -120,6 +120,11 @@ static void test_hooked_state(void) {
 
 /* Over a channel */
 
+/* As a packet that is made lends a string. */
+static bool lend(ChannelEnd *end, Loans *loans, const char *block, size_t most, size_t *number) {
+  return channel_lend(end, loans_lend(loans, block + HEADER, LARGE), most, number);
+}
+
 static void test_channel(void) {
   ChannelEnd *a, *b;
   Loans *loans = loans_new();
@@ -127,11 +132,11 @@ static void test_channel(void) {
   char *block = new_block('a');
   CHECK(channel_new(&a, &b));
   CHECK(channel_commit(a) == 0);
-  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &number));
+  CHECK(lend(a, loans, block, MOST, &number));
   CHECK(!channel_borrow(b, number, LARGE)); /* its packet is not there yet */
   channel_take_back(a);
   CHECK(channel_commit(a) == 0 && !loans_keep(loans, block, HEADER + LARGE));
-  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &number));
+  CHECK(lend(a, loans, block, MOST, &number));
   uint64_t bits = channel_commit(a);
   CHECK(bits == (uint64_t)1 << number);
   channel_take_back(a); /* that is on its way */
@@ -144,7 +149,7 @@ static void test_channel(void) {
   channel_give_back(b, bits); /* once more does nothing */
   CHECK(!channel_borrow(b, number, LARGE));
   block = new_block('b');
-  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &next));
+  CHECK(lend(a, loans, block, MOST, &next));
   channel_commit(a);
   heap_free(loans, block);
   channel_close(a);
@@ -161,16 +166,16 @@ static void test_room(void) {
   char *block = new_block('a');
   CHECK(channel_new(&a, &b));
   for (int i = 0; i < 3; i++) {
-    CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), 3 * LARGE, &number));
+    CHECK(lend(a, loans, block, 3 * LARGE, &number));
   }
-  CHECK(!channel_lend(a, loans_lend(loans, block + HEADER, LARGE), 3 * LARGE, &number));
-  CHECK(!channel_lend(a, loans_lend(loans, block + HEADER, LARGE), LARGE, &number));
+  CHECK(!lend(a, loans, block, 3 * LARGE, &number));
+  CHECK(!lend(a, loans, block, LARGE, &number));
   for (int i = 3; i < SLOTS; i++) {
-    CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &number));
+    CHECK(lend(a, loans, block, MOST, &number));
   }
-  CHECK(!channel_lend(a, loans_lend(loans, block + HEADER, LARGE), SIZE_MAX, &number));
+  CHECK(!lend(a, loans, block, SIZE_MAX, &number));
   channel_give_back(b, channel_commit(a));
-  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), LARGE, &number));
+  CHECK(lend(a, loans, block, LARGE, &number));
   channel_take_back(a);
   heap_free(loans, block); /* nothing is lent any more */
   channel_close(a);
@@ -187,8 +192,8 @@ static void test_wake(void) {
   CHECK(channel_new(&a, &b));
   struct pollfd entry = {.fd = channel_descriptor(a), .events = POLLIN};
   CHECK(channel_lent(a, 0) == 0);
-  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &first));
-  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), MOST, &second));
+  CHECK(lend(a, loans, block, MOST, &first));
+  CHECK(lend(a, loans, block, MOST, &second));
   channel_commit(a);
   CHECK(channel_lent(a, 2 * LARGE) == 2 * LARGE);
   channel_give_back(b, (uint64_t)1 << first);
@@ -210,13 +215,13 @@ static void test_set_aside(void) {
   char *block = new_block('a');
   CHECK(channel_new(&a, &b));
   struct pollfd entry = {.fd = channel_descriptor(a), .events = POLLIN};
-  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), LARGE, &first));
+  CHECK(lend(a, loans, block, LARGE, &first));
   channel_set_aside(b, UINT64_MAX); /* not there yet */
   CHECK(channel_lent(a, 0) == LARGE && poll(&entry, 1, 0) == 0);
   channel_commit(a);
   channel_set_aside(b, (uint64_t)1 << first);
   CHECK(poll(&entry, 1, 0) == 1 && channel_lent(a, 0) == 0);
-  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), LARGE, &second));
+  CHECK(lend(a, loans, block, LARGE, &second));
   CHECK(first != second);
   channel_commit(a);
   channel_set_aside(b, (uint64_t)1 << first); /* once more does nothing */
@@ -245,7 +250,7 @@ static void test_abandoned(void) {
   CHECK(loop && loop_start(loop) == 0);
   Link *link = link_new(loop, FROM_MAIN, &events);
   CHECK(link && link_join(link, b) == 0);
-  CHECK(channel_lend(a, loans_lend(loans, block + HEADER, LARGE), LARGE, &number));
+  CHECK(lend(a, loans, block, LARGE, &number));
   channel_commit(a);
   CHECK(loans_keep(loans, block, HEADER + LARGE));
   loop_free(loop);
@@ -278,7 +283,7 @@ static bool send_block(ChannelEnd *end, Loans *loans, char letter) {
   Buf out = {0};
   size_t number;
   char *block = new_block(letter);
-  bool sent = channel_lend(end, loans_lend(loans, block + HEADER, LARGE), MOST / 2, &number);
+  bool sent = lend(end, loans, block, MOST / 2, &number);
   const uint8_t packet[] = {(uint8_t)number, (uint8_t)letter};
   if (sent) {
     channel_commit(end);
