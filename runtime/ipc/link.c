@@ -369,8 +369,10 @@ static void write_soon(Link *link, bool says_where) {
 }
 
 static void end_packet(Link *link, const Packet *packet) {
-  packet_write_header(buf_front(&link->out) + link->begun, packet);
+  size_t header = link->begun;
+  packet_write_header(buf_front(&link->out) + header, packet);
   link->begun = SIZE_MAX;
+  if (packet->blocks) link_fill_shared(link, header);
   if (packet->kind == PACKET_UPGRADE) write_later(link); /* or others could come behind the last */
   else write_soon(link, packet->blocks != 0);
 }
@@ -503,6 +505,7 @@ static bool dispatch_one(Link *link, int *count) {
     if (!link->closed) upgrade_count(link, is_large);
     return true;
   }
+  if (status == PACKET_MORE && link->current > 0) link_expect_rest(link, &packet);
   link->current = 0;
   if (status == PACKET_BAD || link->ended) dispatch_end(link);
   return false;
