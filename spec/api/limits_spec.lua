@@ -335,7 +335,8 @@ describe("the water marks", function()
         for _, size in ipairs { 20000, 1 << 18 } do
           ipc.send("block")
           lunette.sleep(20)
-          while ipc.send("chunk", ("x"):rep(size)) do end
+          local text = ("x"):rep(size) -- once: main must be slower than this page
+          while ipc.send("chunk", text) do end
           local drained = ipc.drained()
           local before, answer = drained:status(), ipc.sendSync("ask")
           drained:await() -- nothing else is sent meanwhile
@@ -430,7 +431,8 @@ describe("the water marks", function()
         quit()
       ]],
       page = [[
-        while pcall(ipc.send, "n", ("x"):rep(8 << 20)) do end -- faster than main can read it
+        local text = ("x"):rep(8 << 20)
+        while pcall(ipc.send, "n", text) do end -- faster than main can read it
       ]],
     }
     assert.equal('"loaded"\n', output)
