@@ -7,7 +7,7 @@ local stats = require "stats"
 local LOGIN = { email = "a@b.c", password = "secret", n = 42 }
 local argv = lunette.process.argv
 local mode, scale = argv[#argv], tonumber(argv[#argv - 1])
-local OPEN <const>, MESSAGES <const> = 1000, stats.scaled(200000, scale)
+local OPEN <const>, MESSAGES <const> = 1000, stats.scaled(400000, scale)
 local CALLS <const>, ECHOES <const>, WARM_UP <const> = 20000, 200, 2000
 
 local function now_us()
