@@ -48,7 +48,7 @@ signals=handle_segv=0:handle_abort=0
 export ASAN_OPTIONS="$reports:$signals:quarantine_size_mb=8:${ASAN_OPTIONS:-}"
 export LSAN_OPTIONS="$reports:${LSAN_OPTIONS:-}" UBSAN_OPTIONS="$reports:${UBSAN_OPTIONS:-}"
 export TSAN_OPTIONS="$reports:$signals:report_thread_leaks=0:${TSAN_OPTIONS:-}"
-LUNETTE_SPEC_COUNTS=$counts run 1200 "$out/lunette" test $specs
+LUNETTE_SPEC_COUNTS=$counts run 3600 "$out/lunette" test $specs
 status=$?
 spec_failed=0
 if read -r spec_passed spec_failed skipped 2>/dev/null <"$counts"; then
