@@ -23,13 +23,14 @@
 
 enum {
   HEADER_SIZE = 4,
-  PLAIN_ID_MAX = 64,   /* a longer id is hashed into the name */
-  BACKLOG = 128,       /* later instances that wait to be accepted */
-  CLIENTS_MAX = 8,     /* later instances that are being read */
-  READ_SIZE = 1 << 16, /* bytes read at once */
-  READS_PER_TURN = 8,  /* of one client, before the loop's other work */
-  TICK = 500,          /* milliseconds */
-  SILENT_TICKS = 6,    /* after which a silent client is dropped */
+  PLAIN_ID_MAX = 64,    /* a longer id is hashed into the name */
+  BACKLOG = 128,        /* later instances that wait to be accepted */
+  CLIENTS_MAX = 8,      /* later instances that are being read */
+  READ_SIZE = 1 << 16,  /* bytes read at once */
+  WRITE_SIZE = 1 << 18, /* bytes sent at once: a socket takes no more */
+  READS_PER_TURN = 8,   /* of one client, before the loop's other work */
+  TICK = 500,           /* milliseconds */
+  SILENT_TICKS = 6,     /* after which a silent client is dropped */
 };
 
 static const uint64_t PATIENCE = 2000; /* milliseconds for one reaction of the holder */
@@ -97,7 +98,7 @@ static int await(int fd, short events) {
 static int send_all(int fd, const void *bytes, size_t size) {
   const uint8_t *next = bytes;
   while (size > 0) {
-    ssize_t sent = send(fd, next, size, MSG_NOSIGNAL);
+    ssize_t sent = send(fd, next, size < WRITE_SIZE ? size : WRITE_SIZE, MSG_NOSIGNAL);
     if (sent >= 0) {
       next += sent;
       size -= (size_t)sent;
