@@ -41,12 +41,18 @@ static inline void on_deadline(uv_timer_t *timer) {
   check(false, "an event came in time", __FILE__, __LINE__);
 }
 
+/* Starts the deadline, which is for the next event. */
+static inline void wait_anew(Wait *wait) {
+  uv_update_time(&wait->loop);
+  uv_timer_start(&wait->deadline, on_deadline, DEADLINE, 0);
+}
+
 /* Makes the loop and starts the deadline. */
 static inline void wait_init(Wait *wait) {
   memset(wait, 0, sizeof *wait);
   uv_loop_init(&wait->loop);
   uv_timer_init(&wait->loop, &wait->deadline);
-  uv_timer_start(&wait->deadline, on_deadline, DEADLINE, 0);
+  wait_anew(wait);
 }
 
 /* True until the deadline has passed. */
@@ -56,8 +62,13 @@ static inline bool wait_may_last(const Wait *wait) {
 
 /* Runs the loop until that many more events came. */
 static inline void wait_for(Wait *wait, int events) {
+  int calls = wait->calls - 1;
   wait->left += events;
-  while (wait->left > 0 && wait_may_last(wait)) uv_run(&wait->loop, UV_RUN_ONCE);
+  while (wait->left > 0 && wait_may_last(wait)) {
+    if (wait->calls != calls) wait_anew(wait);
+    calls = wait->calls;
+    uv_run(&wait->loop, UV_RUN_ONCE);
+  }
 }
 
 /* Closes the loop, on which nothing but the deadline may be left. */
