@@ -8,11 +8,22 @@
 #include <luv/luv.h>
 
 const luaL_Reg bind_modules[] = {
-    {"bridge", open_bridge},   {"child", open_child}, {"cjson", open_cjson},
-    {"clone", open_clone},     {"host", open_host},   {"link", open_link},
-    {"loop", open_loop},       {"luv", open_luv},     {"os", open_os},
-    {"promise", open_promise}, {"state", open_state}, {"task", open_task},
-    {"thread", open_thread},   {NULL, NULL},
+    {"bridge", open_bridge},
+    {"child", open_child},
+    {"cjson", open_cjson},
+    {"clone", open_clone},
+    {"coroutine", open_coroutine},
+    {"host", open_host},
+    {"lazy", open_lazy},
+    {"link", open_link},
+    {"loop", open_loop},
+    {"luv", open_luv},
+    {"os", open_os},
+    {"promise", open_promise},
+    {"state", open_state},
+    {"task", open_task},
+    {"thread", open_thread},
+    {NULL, NULL},
 };
 
 int open_cjson(lua_State *L) {

@@ -360,6 +360,13 @@ static int l_await(lua_State *L) { return await(L, false); }
 /* Promise:pawait() */
 static int l_pawait(lua_State *L) { return await(L, true); }
 
+/* describe(promise): what tostring gives for it. */
+static int l_describe(lua_State *L) {
+  static const char *const names[] = {"pending", "fulfilled", "rejected"};
+  lua_pushfstring(L, "Promise (%s)", names[check_promise(L)->state]);
+  return 1;
+}
+
 /* set_class(class, awaits, helpers): the metatable of all promises; gives it `await` and `pawait`,
  * which yield `awaits`. helpers: raise_abort(), raise_self(method). */
 static int l_set_class(lua_State *L) {
@@ -391,6 +398,7 @@ static const luaL_Reg functions[] = {
     {"on_cancel", l_on_cancel},
     {"fields", l_fields},
     {"question", l_question},
+    {"describe", l_describe},
     {"set_class", l_set_class},
     {NULL, NULL},
 };

@@ -30,69 +30,15 @@ static int l_start(lua_State *L) {
   return 2;
 }
 
-/* Moves `count` values from the top of one stack to the other; false, with them popped, when they
- * do not fit. */
-static bool move_values(lua_State *from, lua_State *to, int count) {
-  bool fits = lua_checkstack(to, count + 1);
-  if (fits) lua_xmove(from, to, count);
-  else lua_pop(from, count);
-  return fits;
-}
-
-static int push_refusal(lua_State *L, const char *text) {
-  lua_pushboolean(L, 0);
-  lua_pushstring(L, text);
-  return 2;
-}
-
-/* resume(thread, ...): Lua's own coroutine.resume. */
-static int l_resume(lua_State *L) {
-  lua_State *thread = check_thread(L, 1);
-  int count = lua_gettop(L) - 1, results = 0;
-  if (!move_values(L, thread, count)) return push_refusal(L, "too many arguments to resume");
-  int status = entry_resume(state_from(L), thread, L, count, &results);
-  bool ok = status == LUA_OK || status == LUA_YIELD;
-  if (!ok) results = 1;
-  if (!move_values(thread, L, results)) return push_refusal(L, "too many results to resume");
-  lua_pushboolean(L, ok); /* last, as the thread may be L itself */
-  lua_insert(L, -results - 1);
-  return results + 1;
-}
-
-/* close(thread): Lua's own coroutine.close. */
-static int l_close(lua_State *L) {
-  lua_State *thread = check_thread(L, 1);
-  lua_Debug frame;
-  bool runs = lua_status(thread) == LUA_OK && lua_getstack(thread, 0, &frame);
-  if (runs) return luaL_error(L, "cannot close a %s coroutine", thread == L ? "running" : "normal");
-  int status = entry_reset(state_from(L), thread);
-  lua_pushboolean(L, status == LUA_OK);
-  if (status == LUA_OK) return 1;
-  lua_xmove(thread, L, 1);
-  return 2;
-}
-
 /* is_waiting(thread) */
 static int l_is_waiting(lua_State *L) {
   lua_pushboolean(L, thread_mark(check_thread(L, 1))->waiting);
   return 1;
 }
 
-/* forget(thread): it was closed; no wake-up reaches it any more. */
-static int l_forget(lua_State *L) {
-  thread_mark(check_thread(L, 1))->waiting = 0;
-  return 0;
-}
-
 /* cancel(thread): its next await, and every one after it, raises AbortError. */
 static int l_cancel(lua_State *L) {
   thread_mark(check_thread(L, 1))->cancelled = 1;
-  return 0;
-}
-
-/* escape(thread): the program holds it; it will not be reused. */
-static int l_escape(lua_State *L) {
-  thread_mark(check_thread(L, 1))->escaped = 1;
   return 0;
 }
 
@@ -139,19 +85,9 @@ static int l_set_hooks(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"start", l_start},
-    {"resume", l_resume},
-    {"close", l_close},
-    {"wake", entry_wake_function},
-    {"awaited", l_awaited},
-    {"enqueue", l_enqueue},
-    {"tell_empty", l_tell_empty},
-    {"is_waiting", l_is_waiting},
-    {"forget", l_forget},
-    {"cancel", l_cancel},
-    {"escape", l_escape},
-    {"set_hooks", l_set_hooks},
-    {NULL, NULL},
+    {"start", l_start},     {"wake", entry_wake_function}, {"awaited", l_awaited},
+    {"enqueue", l_enqueue}, {"tell_empty", l_tell_empty},  {"is_waiting", l_is_waiting},
+    {"cancel", l_cancel},   {"set_hooks", l_set_hooks},    {NULL, NULL},
 };
 
 int open_task(lua_State *L) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Promises as the C side sees them: a userdata, so that one costs one allocation, and making,
  * awaiting and settling it no look-up by name. All that is rare is in the table of its fields, and
- * in lua/lunette/common/promise.lua. */
+ * in lua/lunette/common/settle.lua and promise_methods.lua. */
 #pragma once
 
 #include "vm/state.h"

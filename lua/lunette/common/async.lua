@@ -2,6 +2,7 @@
 local import = ...
 local arguments = import "common.arguments"
 local coroutines = import "common.coroutines"
+local dotted = import "common.dotted"
 local promises = import "common.promise"
 local task = import "common.task"
 
@@ -80,6 +81,10 @@ function M.promisify(fn)
     check_start(promise, fn(table.unpack(args, 1, args.n + 1)))
     return promise
   end
+end
+
+for name, fn in pairs(M) do
+  M[name] = dotted("lunette", name, fn)
 end
 
 return M

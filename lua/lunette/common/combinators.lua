@@ -1,6 +1,7 @@
 --- `Promise.all`, `allSettled`, `race` and `any`: one promise for a list of promises and values.
 local import = ...
 local arguments = import "common.arguments"
+local dotted = import "common.dotted"
 local promises = import "common.promise"
 
 local add_reaction, remove_reaction = promises.add_reaction, promises.remove_reaction
@@ -133,6 +134,10 @@ function M.any(list)
   local group = watch("Promise.any", list, on_one_of_any)
   if group.left == 0 then reject_all(group) end
   return group.promise
+end
+
+for name, fn in pairs(M) do
+  M[name] = dotted("Promise", name, fn)
 end
 
 return M

@@ -2,6 +2,7 @@
 local import = ...
 local arguments = import "common.arguments"
 local coroutines = import "common.coroutines"
+local dotted = import "common.dotted"
 local promises = import "common.promise"
 local task = import "common.task"
 
@@ -33,7 +34,7 @@ end
 --- others who iterate have their turn afterwards.
 ---@param fn function
 ---@return function
-return function(fn)
+local function generator(fn)
   arguments.check("lunette.generator", 1, fn, "function")
   local co = raw.create(fn)
   local awaited -- promise of the last step that awaited
@@ -50,3 +51,5 @@ return function(fn)
     return finish(step(co, raw.resume(co, ...)))
   end
 end
+
+return dotted("lunette", "generator", generator)

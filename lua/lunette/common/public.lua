@@ -1,23 +1,10 @@
 --- What `require "lunette"` gives in every role.
 local import = ...
-local dotted = import "common.dotted"
-local lazy = import "common.lazy"
-local promises = import "common.promise"
+local lazy = import "core.lazy"
 
-local Promise = promises.Promise
-local PROMISE_FUNCTIONS <const> = { "new", "resolve", "reject", "delay", "withResolvers", "is" }
+local Promise = import("common.promise").Promise
 
-for _, name in ipairs(PROMISE_FUNCTIONS) do
-  Promise[name] = dotted("Promise", name, Promise[name])
-end
-
-local function combinator(name)
-  return dotted("Promise", name, import("common.combinators")[name])
-end
-
-lazy.fields(Promise, {
-  all = combinator, allSettled = combinator, any = combinator, race = combinator,
-})
+lazy.fields(Promise, "all allSettled any race", "common.combinators")
 
 local M = {
   Promise = Promise,
@@ -25,27 +12,16 @@ local M = {
   version = "0.1.0",
 }
 
-local function async(name)
-  return dotted("lunette", name, import("common.async")[name])
-end
+lazy.fields(M, "async promisify sleep spawn", "common.async")
+lazy.fields(
+  M,
+  "clearInterval clearTimeout setImmediate setInterval setTimeout",
+  "common.timers"
+)
 
-local function timer(name)
-  return dotted("lunette", name, import("common.timers")[name])
-end
-
-lazy.fields(M, {
-  async = async, promisify = async, sleep = async, spawn = async,
-  clearInterval = timer, clearTimeout = timer, setImmediate = timer, setInterval = timer,
-  setTimeout = timer,
-  generator = function()
-    return dotted("lunette", "generator", import "common.generator")
-  end,
-  json = function()
-    return import "common.json"
-  end,
-  null = function()
-    return import("core.cjson").null
-  end,
-})
+lazy.fields(M, "generator json null", function(name)
+  if name == "null" then return import("core.cjson").null end
+  return import("common." .. name)
+end)
 
 return M

@@ -1,99 +1,36 @@
---- `require`: as Lua's, but a module may await while it loads. Whoever requires it meanwhile waits.
+--- `require`: as Lua's, but a module may await while it loads.
 local import = ...
 local arguments = import "common.arguments"
-local coroutines = import "common.coroutines"
-local promises = import "common.promise"
 
-local running = coroutines.raw.running
 local M = {}
 
--- Of the globals whose `require` this is.
-local package
+--- That of the globals whose `require` this is.
+---@type table
+M.package = nil
 
--- Modules that are being loaded: name to {name, promise, the coroutine that loads it}.
-local loading = {}
-
--- Coroutines that wait for a module which another one loads: to its entry in `loading`.
-local waiting = setmetatable({}, { __mode = "k" })
-
-local function find_loader(name)
-  local tried = {}
-  for _, searcher in ipairs(package.searchers) do
-    local loader, extra = searcher(name)
-    if type(loader) == "function" then return loader, extra end
-    if type(loader) == "string" then tried[#tried + 1] = "\n\t" .. loader:gsub("^\n\t", "") end
-  end
-  error(("module '%s' not found:%s"):format(name, table.concat(tried)), 3)
-end
-
-local function keep(name, value)
-  if value ~= nil then package.loaded[name] = value end
-  if package.loaded[name] == nil then package.loaded[name] = true end
-  return package.loaded[name]
-end
-
--- A module that is being loaded. Closed when that has ended: without a value, it failed, and those
--- who wait fail likewise. (A protected call would lose the traceback.)
-local Entry = {}
-
-function Entry:__close(err)
-  loading[self.name] = nil
-  if self.promise:status() ~= "pending" then return end
-  promises.handle(self.promise)
-  promises.reject(self.promise, err)
-end
-
-local function load(name, loader, extra)
-  local entry <close> =
-    setmetatable({ name = name, promise = promises.pending(), co = running() }, Entry)
-  loading[name] = entry
-  local value = keep(name, loader(name, extra))
-  promises.fulfil(entry.promise, value, extra)
-  return value, extra
-end
-
--- Whether what `entry` waits for is, by way of others, something that `co` loads.
-local function is_circle(entry, co)
-  while entry do
-    if entry.co == co then return true end
-    entry = waiting[entry.co]
-  end
-  return false
-end
-
-local function stop_waiting(co, ok, ...)
-  waiting[co] = nil
-  if not ok then error((...), 0) end
-  return ...
-end
-
-local function wait_for(name, entry)
-  local co = running()
-  if is_circle(entry, co) then
-    error(("module '%s' requires itself, by way of others"):format(name), 3)
-  end
-  waiting[co] = entry
-  return stop_waiting(co, pcall(entry.promise.await, entry.promise))
-end
+-- What makes `require "lunette"`: of all modules most pages load no other.
+local make_public
 
 local function require(name)
   arguments.check("require", 1, name, "string")
+  local package = M.package
   local value = package.loaded[name]
   if value then return value end
-  local loader, extra
-  if loading[name] then
-    value, extra = wait_for(name, loading[name])
-  else
-    loader, extra = find_loader(name)
-    value, extra = load(name, loader, extra)
+  local make = name == "lunette" and make_public
+  if not make or package.preload.lunette ~= make then
+    return import "common.require_module"(name)
   end
-  return value, extra
+  value = make()
+  package.loaded.lunette = value
+  return value, ":preload:"
 end
 
 --- Puts it into a state's globals, whose `package` it uses.
 ---@param globals table
-function M.install(globals)
-  package = globals.package
+---@param public (fun(): table)? makes the table of `require "lunette"`, and never awaits
+function M.install(globals, public)
+  M.package, make_public = globals.package, public
+  globals.package.preload.lunette = public
   globals.require = require
 end
 

@@ -1,6 +1,7 @@
 --- `setTimeout`, `setInterval`, `setImmediate` and what clears them.
 local import = ...
 local arguments = import "common.arguments"
+local dotted = import "common.dotted"
 local loop = import "core.loop"
 
 local check = arguments.check
@@ -66,5 +67,9 @@ function M.clearTimeout(id)
 end
 
 M.clearInterval = M.clearTimeout
+
+for name, fn in pairs(M) do
+  M[name] = dotted("lunette", name, fn)
+end
 
 return M

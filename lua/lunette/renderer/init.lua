@@ -1,7 +1,7 @@
 --- `require "lunette"` in a renderer's state that has the link to main: that of a page that is not
 --- isolated, or of a preload.
 local import = ...
-local lazy = import "common.lazy"
+local lazy = import "core.lazy"
 
 local M = import "common.public"
 
@@ -13,11 +13,7 @@ local function missing(name)
   return import "common.not_yet"(name, { MISSING[name] })
 end
 
-lazy.fields(M, {
-  contextBridge = function()
-    return import("renderer.context_bridge").contextBridge
-  end,
-  webFrame = missing, WebView = missing, MessageChannel = missing,
-})
+lazy.fields(M, "contextBridge", "renderer.context_bridge")
+lazy.fields(M, "webFrame WebView MessageChannel", missing)
 
 return M

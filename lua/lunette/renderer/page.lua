@@ -41,13 +41,12 @@ function M.open(options, host, public)
   coroutines.install()
   local globals = options.sandbox and sandbox.globals(host.find_module)
     or open_globals(options, host)
-  own_require.install(globals)
+  own_require.install(globals, public)
   console.install(globals, host.console)
   process.print_error = function(text)
     host.console("error", text)
   end
   if options.sandbox then process.resident_memory = host.memory end
-  globals.package.preload.lunette = public
   M.fire = window.install(globals, host)
   M.globals = globals
 end

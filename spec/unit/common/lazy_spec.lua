@@ -1,7 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- What is loaded when it is first used.
 local import = require "spec.support.import"
-local lazy = import "common.lazy"
+local lazy = import "core.lazy"
 local lunette = require "lunette"
 
 local _, loaded = debug.getupvalue(import, 1)
@@ -18,6 +18,12 @@ describe("a lazy module", function()
         assert.equal(field, module[name])
       end
     end
+  end)
+
+  it("may be behind a table with fields of its own", function()
+    local module = lazy.module("common.path", { join = 1 })
+    assert.equal(1, module.join)
+    assert.equal(import("common.path").dirname, module.dirname)
   end)
 
   it("may be tried again when there was no room on the stack", function()
@@ -49,7 +55,7 @@ describe("lazy fields", function()
 
   before_each(function()
     calls, t = {}, { own = 1 }
-    lazy.fields(t, { first = make, second = make })
+    lazy.fields(t, "first second", make)
   end)
 
   it("are made once, when they are read", function()
@@ -66,9 +72,42 @@ describe("lazy fields", function()
   end)
 
   it("may become more", function()
-    lazy.fields(t, { third = make })
+    lazy.fields(t, "third", make)
     assert.equal("value of third", t.third)
     assert.equal("value of first", t.first)
+  end)
+
+  it("are whole names", function()
+    for _, name in ipairs { "", "f", "irst", "first ", " second", "first second", "t" } do
+      assert.is_nil(t[name], name)
+    end
+    assert.is_nil(t[1])
+    assert.same({}, calls)
+  end)
+
+  it("may be those of a module", function()
+    lazy.fields(t, "join", "common.path")
+    assert.equal(import("common.path").join, t.join)
+  end)
+
+  it("do not hide what was behind the table before", function()
+    local object = setmetatable({}, { __index = { inherited = 1 } })
+    lazy.fields(object, "first", make)
+    lazy.hide(object, "hidden", "common.path")
+    lazy.fields(object, "second", make)
+    assert.same({ 1, "value of first" }, { object.inherited, object.first })
+    assert.is_nil(object.third)
+  end)
+
+  it("may be tried again when one could not be made", function()
+    local fails = true
+    lazy.fields(t, "third", function()
+      if fails then error("no memory", 0) end
+      return 3
+    end)
+    assert.error(function() return t.third end, "no memory")
+    fails = false
+    assert.equal(3, t.third)
   end)
 
   it("may be hidden from pairs", function()

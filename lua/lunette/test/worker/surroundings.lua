@@ -2,7 +2,7 @@
 --- what they print goes, and modules that must be this state's own.
 local import = ...
 local core_os = import "core.os"
-local lazy = import "common.lazy"
+local lazy = import "core.lazy"
 local random = import "test.worker.random"
 
 local M = {}
