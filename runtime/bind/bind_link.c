@@ -241,14 +241,12 @@ static int l_forget_routes(lua_State *L) {
 
 /* ---- other methods ---- */
 
-/* greeted(callbacks): the other side may send what it likes now; the callbacks for that. */
+/* greeted(): the other side may send what it likes now. False when it had greeted already. */
 static int l_greeted(lua_State *L) {
   LinkBox *box = link_box_check(L);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_settop(L, 2);
-  lua_setiuservalue(L, 1, BOX_CALLBACKS);
+  lua_pushboolean(L, !box->greeted);
   box->greeted = true;
-  return 0;
+  return 1;
 }
 
 /* set_codec(flag): FLAG_JSON or 0, for answers and the public functions. */

@@ -78,7 +78,7 @@ static int pass_to_lua(lua_State *L, LinkBox *box, const Packet *packet) {
   int count;
   lua_settop(L, TASK_BOX);
   lua_getiuservalue(L, TASK_BOX, BOX_CALLBACKS);
-  lua_rawgeti(L, -1, packet->kind);
+  lua_geti(L, -1, packet->kind); /* loads it, perhaps */
   lua_replace(L, -2);
   lua_getiuservalue(L, TASK_BOX, BOX_OWNER);
   lua_pushinteger(L, packet->flags);
@@ -358,6 +358,11 @@ int link_box_receive(lua_State *L) {
   const Packet *packet = box->packet;
   if (packet->channel_size > link_box_channel_max(box, packet)) {
     link_fail(box->link, "a channel longer than the limit channelSize");
+    return 0;
+  }
+  bool greets = packet->kind == PACKET_HELLO || packet->kind == PACKET_BOOT;
+  if (!box->greeted && !greets) {
+    link_fail(box->link, "something before its greeting");
     return 0;
   }
   if (!box->greeted || (packet->flags & PACKET_FLAG_INTERNAL)) return pass_to_lua(L, box, packet);
