@@ -7,6 +7,8 @@
 #include "vm/loader.h"
 #include "vm/state.h"
 
+#include <stdlib.h>
+
 /* heap(): bytes that Lua has allocated now, and at most so far, in all worlds of this renderer. */
 static int l_heap(lua_State *L) {
   const State *state = state_from(L);
@@ -37,11 +39,12 @@ static int l_limit(lua_State *L) {
   return 0;
 }
 
-/* leave(code): ends this renderer, which is on a thread, where it stands. */
+/* leave([code]): ends this renderer where it stands; without a code as one that could not start. */
 static int l_leave(lua_State *L) {
   Brake *brake = state_from(L)->loop->brake;
-  luaL_argcheck(L, brake, 1, "not on a thread");
-  brake->code = (int)luaL_checkinteger(L, 1) & 0xff;
+  int code = (int)luaL_optinteger(L, 1, CHILD_LAUNCH_FAILED) & 0xff;
+  if (!brake) exit(code);
+  brake->code = code;
   brake_pull_here(brake);
   return 0; /* its next instruction is not run */
 }

@@ -29,8 +29,9 @@ Peer.__index = Peer
 
 lazy.fields(
   Peer,
-  "ask boot cancel_question close drain drained pass_on raise_gone raise_remote ref reject_gone "
-    .. "remote_error reply_error reply_unset request request_sync send send_to sent",
+  "ask boot cancel_question drain drained pass_on raise_gone raise_remote ref reject_gone "
+    .. "remote_error reply_error reply_unset request request_sync send send_to sent "
+    .. "settle_gone",
   "common.peer_methods"
 )
 
@@ -82,6 +83,12 @@ callbacks[MESSAGE] = function(self, flags, id, frame, channel, ...)
   self:fail "an unknown message of the runtime's own"
 end
 
+function callbacks.on_end(self, fault)
+  if self._gone then return end
+  if fault then callbacks.on_fault(self, fault) end
+  self._owner:_on_gone(fault)
+end
+
 lazy.module("common.peer_callbacks", callbacks)
 
 --- A link of the peer's, without a connection.
@@ -99,6 +106,16 @@ function Peer:new_link()
   }
   link:set_codec(self._codec)
   return link
+end
+
+--- Ends the link: rejects what waits for the other side with a PeerGoneError of this reason.
+--- Idempotent.
+---@param reason string
+function Peer:close(reason)
+  if self._gone then return end
+  self._gone = reason
+  self._link:close()
+  if next(self._pending) or next(self._open) or self._drained then self:settle_gone() end
 end
 
 --- Connects the link, whose descriptor, or end of a channel, is the peer's from now on.

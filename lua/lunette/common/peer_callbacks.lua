@@ -131,10 +131,9 @@ callbacks[SEND_TO] = function(self, _, id, _, channel, ...)
   self._owner:_on_send_to(id, channel, ...)
 end
 
-function callbacks.on_end(self, fault)
-  if self._gone then return end
-  if fault then report.warn(("closing the link to %s: it sent %s"):format(self._name, fault)) end
-  self._owner:_on_gone(fault)
+--- The link has ended for what the other side sent.
+function callbacks.on_fault(self, fault)
+  report.warn(("closing the link to %s: it sent %s"):format(self._name, fault))
 end
 
 function callbacks.on_drained(self)

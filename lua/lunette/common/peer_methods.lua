@@ -124,16 +124,11 @@ local function abort_all(questions)
   end
 end
 
---- Ends the link: rejects what waits for the other side with a PeerGoneError of this reason.
---- Idempotent.
----@param reason string
-function M:close(reason)
-  if self._gone then return end
-  self._gone = reason
-  self._link:close()
+--- The link has ended: rejects what waits for the other side.
+function M:settle_gone()
   local questions, open, drained = self._pending, self._open, self._drained
   self._pending, self._open, self._drained = {}, {}, nil
-  local gone = errors.PeerGoneError(reason)
+  local gone = errors.PeerGoneError(self._gone)
   for _, promise in pairs(questions) do
     if promise then promises.reject(promise, gone) end
   end

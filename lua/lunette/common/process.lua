@@ -3,7 +3,6 @@ local import = ...
 local Emitter = import "common.emitter"
 local core_os = import "core.os"
 local lazy = import "core.lazy"
-local report = import "common.report"
 
 local M = {}
 
@@ -24,13 +23,12 @@ M.started = nil
 --- What the process ends with unless the app says otherwise: 1 after an error that nobody caught.
 M.exit_code = 0
 
---- Writes the text of an uncaught error where people look. A renderer sends it to main instead.
-function M.print_error(text)
-  report.warn(text, "error")
-end
+--- Of a page, what it reaches outside its state: its uncaught errors are told there.
+---@type PageHost?
+M.page = nil
 
---- Bytes of this process in main memory, or nil. A sandboxed process cannot look: it asks main.
-M.resident_memory = core_os.memory
+--- Whether the page cannot look at its own process, and asks main.
+M.is_blind = false
 
 --- The environment of a state that has a copy, which only it changes: of a page on a thread, and of
 --- an app inside a program, whose own it is not; else nil.

@@ -19,11 +19,17 @@ function M.uptime()
   return (core_os.hrtime() - process.started) / 1e9
 end
 
+-- Bytes of the process in main memory, or nil.
+local function resident_memory()
+  if process.is_blind then return process.page.memory() end
+  return (core_os.memory())
+end
+
 --- `heap` and `heapPeak` of this state, `rss` of the process, in bytes.
 ---@return {heap: integer, heapPeak: integer, rss: integer}
 function M.memoryUsage()
   local heap, peak = core_state.heap()
-  return { heap = heap, heapPeak = peak, rss = (process.resident_memory()) }
+  return { heap = heap, heapPeak = peak, rss = resident_memory() }
 end
 
 for name, fn in pairs(M) do

@@ -8,6 +8,12 @@ local task = import "common.task"
 local emitter = process.emitter
 local M = {}
 
+-- Writes it where people look. A renderer sends it to main.
+local function print_error(text)
+  if process.page then return process.page.console("error", text) end
+  report.warn(text, "error")
+end
+
 local function text_of(err, traceback)
   local text = report.describe(err)
   if not traceback or traceback == "" then return text end
@@ -16,7 +22,7 @@ end
 
 local function tell_uncaught(err, traceback)
   process.exit_code = 1
-  process.print_error("uncaught error: " .. text_of(err, traceback))
+  print_error("uncaught error: " .. text_of(err, traceback))
 end
 
 -- An error of a listener for errors does not go to that listener again.
@@ -45,7 +51,7 @@ end
 function M.on_unhandled(reason, promise, traceback)
   if Emitter.fire(emitter, "unhandledRejection", reason, promise) then return end
   process.exit_code = 1
-  process.print_error("unhandled rejection: " .. text_of(reason, traceback))
+  print_error("unhandled rejection: " .. text_of(reason, traceback))
 end
 
 return M

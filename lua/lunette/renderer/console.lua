@@ -11,14 +11,14 @@ local function format(...)
   return table.concat(texts, "\t")
 end
 
---- Adds them to a page's globals. `write(level, text)` sends a line on.
+--- Adds them to a page's globals. `host.console(level, text)` sends a line on.
 ---@param globals table
----@param write fun(level: string, text: string)
-function M.install(globals, write)
+---@param host PageHost
+function M.install(globals, host)
   local console = {}
   for _, level in ipairs { "log", "info", "warn", "error" } do
     console[level] = function(...)
-      write(level, format(...))
+      host.console(level, format(...))
     end
   end
   globals.console, globals.print = console, console.log

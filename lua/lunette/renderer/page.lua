@@ -4,7 +4,6 @@ local console = import "renderer.console"
 local coroutines = import "common.coroutines"
 local own_require = import "common.require"
 local process = import "common.process"
-local promises = import "common.promise"
 local report = import "common.report"
 local sandbox = import "renderer.sandbox"
 local task = import "common.task"
@@ -39,14 +38,11 @@ end
 ---@param public fun(): table makes the table of `require "lunette"`
 function M.open(options, host, public)
   coroutines.install()
-  local globals = options.sandbox and sandbox.globals(host.find_module)
+  local globals = options.sandbox and sandbox.globals(host)
     or open_globals(options, host)
   own_require.install(globals, public)
-  console.install(globals, host.console)
-  process.print_error = function(text)
-    host.console("error", text)
-  end
-  if options.sandbox then process.resident_memory = host.memory end
+  console.install(globals, host)
+  process.page, process.is_blind = host, options.sandbox
   M.fire = window.install(globals, host)
   M.globals = globals
 end
@@ -76,21 +72,6 @@ function M.run(chunk, on_error)
     local on = on_error or report.on_uncaught
     on(err, task.take_traceback())
   end)
-end
-
-local function await_first(...)
-  local first = ...
-  if promises.is(first) then return first:await() end
-  return ...
-end
-
---- Runs code for `executeLua`; returns its results, awaited when they are a promise.
----@param code string
----@return any ...
-function M.execute(code)
-  local chunk, err = load(code, "=(executeLua)", "t", M.globals)
-  if not chunk then error(err, 0) end
-  return await_first(chunk())
 end
 
 return M

@@ -47,9 +47,9 @@ local function make_load(globals)
 end
 
 -- The searcher of `require`: the app's own files, which main reads.
-local function app_searcher(globals, find_module)
+local function app_searcher(globals, host)
   return function(name)
-    local file, source = find_module(name)
+    local file, source = host.find_module(name)
     if not file then return source end
     local chunk, err = load(source, "@" .. file, "t", globals)
     if not chunk then
@@ -68,10 +68,9 @@ local function preload_searcher(package)
 end
 
 --- Makes the globals of a sandboxed page. They have no `require` and no `print` yet.
----@param find_module fun(name: string): string?, string the file of a module and its source, or nil
----and what was tried
+---@param host PageHost
 ---@return table
-function M.globals(find_module)
+function M.globals(host)
   local globals = only(_G, BASE)
   local loaded = { _G = globals }
   for name, choice in pairs(LIBRARIES) do
@@ -81,7 +80,7 @@ function M.globals(find_module)
   globals._G = globals
   globals.load = make_load(globals)
   local package = { config = _G.package.config, loaded = loaded, preload = {} }
-  package.searchers = { preload_searcher(package), app_searcher(globals, find_module) }
+  package.searchers = { preload_searcher(package), app_searcher(globals, host) }
   globals.package, loaded.package = package, package
   getmetatable("").__index = globals.string
   return globals

@@ -77,4 +77,4 @@ bridge.on("run", function(script)
   return true
 end)
 
-bridge.on("execute", async.async(page.execute))
+bridge.on("execute", async.async(import "renderer.execute"))
