@@ -8,6 +8,7 @@
 #include <luv/luv.h>
 
 const luaL_Reg bind_modules[] = {
+    {"arguments", open_arguments},
     {"bridge", open_bridge},
     {"child", open_child},
     {"cjson", open_cjson},

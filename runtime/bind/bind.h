@@ -11,6 +11,7 @@
 extern const luaL_Reg bind_modules[];
 
 /* Each pushes its module's table, made anew. [-0, +1, may raise for memory] */
+int open_arguments(lua_State *L); /* checks of what programs pass */
 int open_bridge(lua_State *L);    /* calls between the two worlds of an isolated renderer */
 int open_child(lua_State *L);     /* starting and watching processes */
 int open_cjson(lua_State *L);     /* an instance of lua-cjson of our own */

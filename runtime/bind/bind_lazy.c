@@ -215,16 +215,15 @@ static int l_hide(lua_State *L) {
   return 0;
 }
 
-/* Loads what the table at index 1 stands for, or its fields. */
-static void load(lua_State *L) {
-  if (luaL_getmetafield(L, 1, "__index") != LUA_TFUNCTION) return; /* loaded */
-  if (lua_tocfunction(L, -1) != index_module) return load_fields(L);
-  lua_getupvalue(L, -1, MODULE_NAME);
-  loader_import(L, lua_tostring(L, -1));
-}
-
+/* load(t): loads what t stands for, or its fields, if it is such a table. */
 static int l_load(lua_State *L) {
-  load(L);
+  if (luaL_getmetafield(L, 1, "__index") != LUA_TFUNCTION) return 0; /* loaded */
+  if (lua_tocfunction(L, -1) == index_module) {
+    lua_getupvalue(L, -1, MODULE_NAME);
+    loader_import(L, lua_tostring(L, -1));
+  } else {
+    load_fields(L);
+  }
   return 0;
 }
 
@@ -242,8 +241,8 @@ static int l_load_all(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"fields", l_fields}, {"hide", l_hide}, {"load_all", l_load_all},
-    {"module", l_module}, {NULL, NULL},
+    {"fields", l_fields},     {"hide", l_hide},     {"load", l_load},
+    {"load_all", l_load_all}, {"module", l_module}, {NULL, NULL},
 };
 
 int open_lazy(lua_State *L) {

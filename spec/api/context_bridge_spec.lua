@@ -157,6 +157,21 @@ describe("a preload", function()
 end)
 
 describe("contextBridge.exposeInMainWorld", function()
+  it("carries the runtime's own tables whole", function()
+    local text = output("{ ipc = lunette.ipcRenderer }", [[
+      local names = {}
+      for name, fn in pairs(api.ipc) do
+        assert(type(fn) == "function")
+        names[#names + 1] = name
+      end
+      table.sort(names)
+      print(table.concat(names, " "))
+    ]])
+    assert.equal("addListener drained emit handle handleOnce invoke listen listenerCount off on "
+      .. "once postMessage removeAllListeners removeHandler removeListener send sendSync sendTo "
+      .. "sendToHost\n", text)
+  end)
+
   it("gives the page a global and a field of window, of the same value", function()
     assert.equal(
       "1\t1\ttrue\n",

@@ -24,10 +24,12 @@ function M.new(fields)
   return setmetatable(event, Event)
 end
 
--- The signal of a question: whether its asker still waits for the answer.
-local Signal = Emitter.extend "AbortSignal"
+-- The class of signals.
+local Signal
 
+-- The signal of a question: whether its asker still waits for the answer.
 local function new_signal(aborted)
+  Signal = Signal or Emitter.extend "AbortSignal"
   return setmetatable({ aborted = aborted }, Signal)
 end
 

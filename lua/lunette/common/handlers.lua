@@ -20,23 +20,37 @@ local PUBLIC <const> = { handle = "handle", handleOnce = "handle_once", removeHa
 
 --- An empty registry.
 ---@param owner string how its functions' names begin in errors, such as "ipcMain." or "IpcMain:"
+---@param entries table?
 ---@return Handlers
-function Handlers.new(owner)
-  return setmetatable({ _owner = owner, entries = {} }, Handlers)
+function Handlers.new(owner, entries)
+  return setmetatable({ _owner = owner, entries = entries or {} }, Handlers)
 end
 
---- Gives a singleton `handle`, `handleOnce` and `removeHandler`, called with a dot.
+--- The functions `handle`, `handleOnce` and `removeHandler` of a singleton, called with a dot.
+---@param module table
+---@param name string its name in errors
+---@param entries table of the registry behind it
+---@return table<string, function>
+function Handlers.functions(module, name, entries)
+  local handlers, functions = Handlers.new(name .. ".", entries), {}
+  for public, private in pairs(PUBLIC) do
+    local call, full_name = Handlers[private], name .. "." .. public
+    functions[public] = function(channel, fn)
+      arguments.not_colon(full_name, module, channel)
+      call(handlers, channel, fn)
+    end
+  end
+  return functions
+end
+
+--- Gives them to a singleton.
 ---@param module table
 ---@param name string its name in errors
 ---@return Handlers handlers the registry behind it
 function Handlers.bind(module, name)
   local handlers = Handlers.new(name .. ".")
-  for public, private in pairs(PUBLIC) do
-    local call, full_name = Handlers[private], name .. "." .. public
-    module[public] = function(channel, fn)
-      arguments.not_colon(full_name, module, channel)
-      call(handlers, channel, fn)
-    end
+  for public, fn in pairs(Handlers.functions(module, name, handlers.entries)) do
+    module[public] = fn
   end
   return handlers
 end

@@ -6,8 +6,8 @@ local promises = import "common.promise"
 
 local running = coroutines.raw.running
 
--- Of the globals whose `require` this is.
-local package = import("common.require").package
+-- Has the `package` of the globals whose `require` this is.
+local own = import "common.require"
 
 -- Modules that are being loaded: name to {name, promise, the coroutine that loads it}.
 local loading = {}
@@ -17,7 +17,7 @@ local waiting = setmetatable({}, { __mode = "k" })
 
 local function find_loader(name)
   local tried = {}
-  for _, searcher in ipairs(package.searchers) do
+  for _, searcher in ipairs(own.package.searchers) do
     local loader, extra = searcher(name)
     if type(loader) == "function" then return loader, extra end
     if type(loader) == "string" then tried[#tried + 1] = "\n\t" .. loader:gsub("^\n\t", "") end
@@ -26,9 +26,10 @@ local function find_loader(name)
 end
 
 local function keep(name, value)
-  if value ~= nil then package.loaded[name] = value end
-  if package.loaded[name] == nil then package.loaded[name] = true end
-  return package.loaded[name]
+  local loaded = own.package.loaded
+  if value ~= nil then loaded[name] = value end
+  if loaded[name] == nil then loaded[name] = true end
+  return loaded[name]
 end
 
 -- A module that is being loaded. Closed when that has ended: without a value, it failed, and those

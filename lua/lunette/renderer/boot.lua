@@ -113,8 +113,12 @@ lazy.fields(renderer._internal, "contents-gone execute-lua", "renderer.requests"
 
 --- For a zygote: loads what pages load when they first need it, for all of them.
 function M.load_all()
-  import "renderer.init"
-  import "renderer.preload"
+  for _, name in ipairs { "init", "preload", "window_functions" } do
+    import("renderer." .. name)
+  end
+  for _, name in ipairs { "dotted", "event", "require_module" } do
+    import("common." .. name)
+  end
   lazy.load_all()
 end
 

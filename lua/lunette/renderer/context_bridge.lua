@@ -3,6 +3,7 @@
 local import = ...
 local arguments = import "common.arguments"
 local core_bridge = import "core.bridge"
+local lazy = import "core.lazy"
 
 local M = { contextBridge = {} }
 
@@ -43,6 +44,16 @@ function M.execute(code)
   return bridge.ask("execute", code):await()
 end
 
+-- Makes all fields of the runtime's own tables in it: those that nobody has read would not cross.
+local function complete(value, seen)
+  if type(value) ~= "table" or seen[value] then return end
+  seen[value] = true
+  lazy.load(value)
+  for _, field in next, value do
+    complete(field, seen)
+  end
+end
+
 --- Gives the page a copy of `api`, whose functions run here: as `window.NAME` and as a global.
 ---@param name string
 ---@param api any
@@ -52,6 +63,7 @@ function M.contextBridge.exposeInMainWorld(name, api)
   if not bridge then
     error("contextBridge API can only be used when contextIsolation is enabled", 2)
   end
+  complete(api, {})
   local status, result = core_bridge.ask("expose", 0, name, api)
   if status == core_bridge.UNSENT then error(result, 2) end
   if not result then

@@ -117,6 +117,12 @@ describe("lazy fields", function()
     assert.equal("value of first", t.first)
   end)
 
+  it("are loaded by load, which lets other tables be", function()
+    lazy.load(t)
+    assert.equal("value of first", rawget(t, "first"))
+    for _, other in ipairs { {}, setmetatable({}, { __index = error }) } do lazy.load(other) end
+  end)
+
   it("are loaded by load_all", function()
     lazy.load_all()
     assert.equal("value of first", rawget(t, "first"))
