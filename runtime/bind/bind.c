@@ -8,23 +8,12 @@
 #include <luv/luv.h>
 
 const luaL_Reg bind_modules[] = {
-    {"arguments", open_arguments},
-    {"bridge", open_bridge},
-    {"child", open_child},
-    {"cjson", open_cjson},
-    {"clone", open_clone},
-    {"coroutine", open_coroutine},
-    {"host", open_host},
-    {"lazy", open_lazy},
-    {"link", open_link},
-    {"loop", open_loop},
-    {"luv", open_luv},
-    {"os", open_os},
-    {"promise", open_promise},
-    {"state", open_state},
-    {"task", open_task},
-    {"thread", open_thread},
-    {NULL, NULL},
+    {"arguments", open_arguments}, {"bridge", open_bridge},   {"child", open_child},
+    {"cjson", open_cjson},         {"clone", open_clone},     {"coroutine", open_coroutine},
+    {"host", open_host},           {"lazy", open_lazy},       {"link", open_link},
+    {"loop", open_loop},           {"luv", open_luv},         {"os", open_os},
+    {"promise", open_promise},     {"sandbox", open_sandbox}, {"state", open_state},
+    {"task", open_task},           {"thread", open_thread},   {NULL, NULL},
 };
 
 int open_cjson(lua_State *L) {

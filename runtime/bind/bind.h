@@ -24,6 +24,7 @@ int open_loop(lua_State *L);      /* timers, and the life of the loop */
 int open_luv(lua_State *L);       /* luv on this state's loop */
 int open_os(lua_State *L);        /* files, environment, process */
 int open_promise(lua_State *L);   /* what every promise does */
+int open_sandbox(lua_State *L);   /* the globals of a sandboxed page */
 int open_state(lua_State *L);     /* the state's memory, and versions */
 int open_task(lua_State *L);      /* tasks and what is known of coroutines */
 int open_thread(lua_State *L);    /* renderers on threads of this process */

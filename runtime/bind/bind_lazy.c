@@ -18,8 +18,9 @@ enum { MODULE_NAME = 1 };
 /* __index(stand-in, key): from now on without a call. */
 static int index_module(lua_State *L) {
   const char *name = lua_tostring(L, lua_upvalueindex(MODULE_NAME));
+  luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
-  lua_getmetatable(L, 1);
+  luaL_argcheck(L, lua_getmetatable(L, 1), 1, "no stand-in");
   loader_import(L, name);
   lua_pushvalue(L, -1);
   lua_setfield(L, -3, "__index");
@@ -84,8 +85,9 @@ static int keep_field(lua_State *L) {
   return 1;
 }
 
-/* __index(t, key) */
+/* __index(t, key). A page can get hold of it, and call it with anything. */
 static int index_field(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   size_t size;
   const char *names = lua_tostring(L, lua_upvalueindex(FIELD_NAMES));
@@ -98,6 +100,7 @@ static int index_field(lua_State *L) {
 /* __index(t, key) of a table with a field that pairs does not show: FIELD_MAKE is a module, which
  * is its value. */
 static int index_hidden(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   if (!lua_rawequal(L, 2, lua_upvalueindex(FIELD_NAMES))) return index_before(L);
   loader_import(L, lua_tostring(L, lua_upvalueindex(FIELD_MAKE)));
@@ -118,7 +121,7 @@ static void read_fields(lua_State *L) {
 
 /* Makes all fields that were not read yet of the table at index 1. */
 static void load_fields(lua_State *L) {
-  luaL_getmetafield(L, 1, "__index");
+  if (luaL_getmetafield(L, 1, "__index") == LUA_TNIL) return;
   lua_CFunction index;
   while ((index = lua_tocfunction(L, -1)) == index_field || index == index_hidden) {
     if (index == index_field) {
@@ -132,12 +135,14 @@ static void load_fields(lua_State *L) {
 }
 
 static int next_field(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 2);
   return lua_next(L, 1) ? 2 : 0;
 }
 
 /* __pairs(t) */
 static int pairs_of_fields(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
   lua_settop(L, 1);
   load_fields(L);
   lua_pushcfunction(L, next_field);

@@ -3,6 +3,7 @@
 #include "bind/bind.h"
 #include "bind/promise.h"
 #include "vm/entry.h"
+#include "vm/loader.h"
 #include <string.h>
 
 /* Upvalues of await and pawait. */
@@ -10,10 +11,18 @@ enum { UP_CLASS = 1, UP_AWAITS, UP_HELPERS, UP_COUNT = UP_HELPERS };
 
 enum { TRIPLE = 3 };
 
+/* Replaces the nil on top by the class, which the first promise of a state makes. */
+static void push_class(lua_State *L) {
+  lua_pop(L, 1);
+  loader_import(L, "common.promise");
+  lua_pop(L, 1);
+  lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_PROMISE_CLASS);
+}
+
 Promise *promise_push(lua_State *L) {
   Promise *promise = lua_newuserdatauv(L, sizeof *promise, PROMISE_VALUES);
   *promise = (Promise){.state = PROMISE_PENDING};
-  lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_PROMISE_CLASS);
+  if (lua_rawgeti(L, LUA_REGISTRYINDEX, KEY_PROMISE_CLASS) == LUA_TNIL) push_class(L);
   lua_setmetatable(L, -2);
   return promise;
 }

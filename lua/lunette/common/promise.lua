@@ -38,6 +38,8 @@ lazy.fields(
   "common.promise_methods"
 )
 
+lazy.fields(Promise, "all allSettled any race", "common.combinators")
+
 -- For the runtime's own modules, which settle promises that they made.
 local M = { Promise = Promise, pending = core.pending, is = core.is, values = core.values }
 M.add_reaction, M.remove_reaction = core.react, core.unreact

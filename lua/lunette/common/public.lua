@@ -2,16 +2,12 @@
 local import = ...
 local lazy = import "core.lazy"
 
-local Promise = import("common.promise").Promise
-
-lazy.fields(Promise, "all allSettled any race", "common.combinators")
-
 local M = {
-  Promise = Promise,
   process = import("common.process").process,
   version = "0.1.0",
 }
 
+lazy.fields(M, "Promise", "common.promise")
 lazy.fields(M, "async promisify sleep spawn", "common.async")
 lazy.fields(
   M,

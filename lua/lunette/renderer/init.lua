@@ -7,13 +7,7 @@ local M = import "common.public"
 
 M.ipcRenderer = import("renderer.ipc_renderer").ipcRenderer
 
-local MISSING <const> = { webFrame = "create", WebView = "new", MessageChannel = "new" }
-
-local function missing(name)
-  return import "common.not_yet"(name, { MISSING[name] })
-end
-
 lazy.fields(M, "contextBridge", "renderer.context_bridge")
-lazy.fields(M, "webFrame WebView MessageChannel", missing)
+lazy.fields(M, "MessageChannel WebView webFrame", "renderer.missing")
 
 return M

@@ -110,6 +110,22 @@ describe("lazy fields", function()
     assert.equal(3, t.third)
   end)
 
+  it("are found for tables only, whoever calls what finds them", function()
+    lazy.fields(t, "first second", make)
+    local metatable = getmetatable(t)
+    for _, value in ipairs { 1, "text", print, true } do
+      assert.is_false((pcall(metatable.__index, value, "first")))
+      assert.is_false((pcall(metatable.__pairs, value)))
+      assert.is_false((pcall((pairs(t)), value)))
+    end
+    assert.is_false((pcall(metatable.__index)))
+    assert.equal("value of first", metatable.__index({}, "first"))
+    local module = getmetatable(lazy.module "common.path")
+    for _, value in ipairs { {}, 1, "text", true } do
+      assert.is_false((pcall(module.__index, value, "join")))
+    end
+  end)
+
   it("may be hidden from pairs", function()
     lazy.hide(t, "hidden", "common.path")
     for name in pairs(t) do assert.not_equal("hidden", name) end
