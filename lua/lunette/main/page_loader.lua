@@ -24,8 +24,8 @@ end
 
 --- Reads the page. Returns {path, url, source}, or nil and a load error.
 ---@param file string absolute
-function M.read(file)
-  local url = path.to_file_url(file)
+---@param url string that of the file
+function M.read(file, url)
   if path.extension(file) == ".html" then
     local text = "HTML pages are not supported by this version: a page is a .lua file"
     return nil, load_error.new("ERR_NOT_IMPLEMENTED", url, text)

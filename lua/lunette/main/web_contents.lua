@@ -370,7 +370,7 @@ local function run_load(self, load)
   if self._load ~= load then return end
   local page, err = nil, load.err
   if not err then
-    page, err = page_loader.read(load.file)
+    page, err = page_loader.read(load.file, load.url)
   end
   if page or not self._file then self._file = load.file end
   if not page then return fail_load(self, err) end
