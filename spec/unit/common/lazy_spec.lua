@@ -78,7 +78,10 @@ describe("lazy fields", function()
   end)
 
   it("are whole names", function()
-    for _, name in ipairs { "", "f", "irst", "first ", " second", "first second", "t" } do
+    for _, name in ipairs {
+      "", "f", "irst", "first ", " second", "first second", "t", "first\0",
+      "first\0" .. ("x"):rep(1 << 26),
+    } do
       assert.is_nil(t[name], name)
     end
     assert.is_nil(t[1])
