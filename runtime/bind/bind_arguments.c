@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+/* How many classes an object can have, by way of `_super`. A page can make a circle of tables. */
+enum { MOST_CLASSES = 8 };
+
 /* Upvalue: the module's table, which has the functions of argument_errors.lua too. */
 enum { UP_MODULE = 1 };
 
@@ -54,7 +57,7 @@ static int l_not_colon(lua_State *L) {
  * objects; `_super` is the class that one extends. */
 static bool is_instance(lua_State *L) {
   if (!lua_istable(L, 2) || !lua_getmetatable(L, 2)) return false;
-  while (lua_istable(L, -1)) {
+  for (int i = 0; i < MOST_CLASSES && lua_istable(L, -1); i++) {
     if (lua_rawequal(L, -1, 3)) return true;
     lua_pushliteral(L, "_super");
     lua_rawget(L, -2);

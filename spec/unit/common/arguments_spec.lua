@@ -153,4 +153,10 @@ describe("arguments.check_self", function()
     end
     assert.matches("write promise:await(...)", message_of(await), 1, true)
   end)
+
+  it("ends for a class that extends itself, which a program can make", function()
+    local class = {}
+    class._super = class
+    assert.is_false((pcall(arguments.check_self, "T:f", setmetatable({}, class), {})))
+  end)
 end)
