@@ -123,6 +123,23 @@ describe("from a sandboxed page there is no way to", function()
     assert.equal("mine\t1\t1\txx\t12\n", output)
   end)
 
+  it("the emitter behind ipcRenderer, by way of a class that it shares", function()
+    local output = page.output [[
+      local lunette = require "lunette"
+      local ipcRenderer = lunette.ipcRenderer
+      local got, give = lunette.Promise.withResolvers()
+      ipcRenderer.on("event", give)
+      ipcRenderer.sendTo(1, "event") -- to itself
+      local class, emitter = getmetatable(got:await().signal)._super
+      local function steal(self) emitter = self end
+      class.on, class.once, class.emit = steal, steal, steal
+      ipcRenderer.on("a", steal)
+      ipcRenderer.once("b", steal)
+      print(ipcRenderer.emit("c"), emitter)
+    ]]
+    assert.equal("false\tnil\n", output)
+  end)
+
   it("a file, a program or a library", function()
     local output = page.output [[
       local globals = { "io", "dofile", "loadfile", "loadstring", "newproxy", "setfenv", "getfenv" }

@@ -27,7 +27,11 @@ base.__index = base
 local Emitter = { class = base }
 
 lazy.fields(base, METHODS, "common.emitter_methods")
-lazy.fields(Emitter, "check_listener each extend warn_of_many", "common.emitter_methods")
+lazy.fields(
+  Emitter,
+  METHODS .. " check_listener each extend warn_of_many",
+  "common.emitter_methods"
+)
 
 --- How its functions' names begin in errors.
 ---@return string
@@ -81,7 +85,7 @@ end
 ---@param name string
 ---@param fn function each call of it runs in a coroutine of its own
 ---@return Emitter
-function base:on(name, fn)
+function Emitter:on(name, fn)
   arguments.check_self("Emitter:on", self, base)
   if type(name) ~= "string" or type(fn) ~= "function" then
     Emitter.check_listener(self, "on", name, fn)
@@ -89,6 +93,8 @@ function base:on(name, fn)
   Emitter.add(self, name, fn)
   return self._face or self
 end
+
+base.on = Emitter.on
 
 --- A bare emitter.
 ---@return Emitter
@@ -104,9 +110,10 @@ function Emitter.bind(module, name)
   local emitter = Emitter.new()
   emitter._label, emitter._face = name .. ".", module
   lazy.fields(module, METHODS, function(method)
+    local call = Emitter[method] -- a program that gets at the class can change what it has
     return function(...)
       arguments.not_colon(emitter._label .. method, module, (...))
-      return base[method](emitter, ...)
+      return call(emitter, ...)
     end
   end)
   return emitter
