@@ -310,12 +310,12 @@ describe("contextBridge.exposeInMainWorld", function()
     local result = with_preload([[
       local bridge = require("lunette").contextBridge
       bridge.exposeInMainWorld("api", 1)
-      for _, name in ipairs { "api", "print", "window" } do
+      for _, name in ipairs { "api", "print", "window", "alert" } do
         print(select(2, pcall(bridge.exposeInMainWorld, name, 2)))
       end
     ]], "print(api, type(print), type(window))")
     local text = "Cannot bind an API on top of an existing property on the window object\n"
-    assert.equal(text:rep(3) .. "1\tfunction\ttable\n", result.stdout)
+    assert.equal(text:rep(4) .. "1\tfunction\ttable\n", result.stdout)
   end)
 
   it("raises without contextIsolation", function()

@@ -53,6 +53,15 @@ describe("a sandboxed page", function()
     assert.equal("HELLO!\ttrue\tnil\n", output)
   end)
 
+  it("has a window with the same functions whatever metatable it gives that", function()
+    local output = page.output [[
+      setmetatable(window, { __index = _G })
+      print(window.print == print)
+      window.alert "still here"
+    ]]
+    assert.equal("true\n[alert] still here\n", output)
+  end)
+
   it("loads text, but no bytecode, in whatever way it is given", function()
     local output = page.output [[
       local bytecode = "\27Lua\x54\0\x19\x93\r\n\x1a\n"

@@ -1,9 +1,12 @@
 --- `window` of a page: its listeners, and what it can ask of its window.
 local import = ...
 local Emitter = import "common.emitter"
-local lazy = import "core.lazy"
 
 local M = {}
+
+-- Their names; the functions themselves are loaded when the first one is called. They are there at
+-- once, as the table is the program's: it may give it a metatable, or a field of such a name.
+local FUNCTIONS <const> = { "addEventListener", "alert", "close", "removeEventListener" }
 
 -- An event of the window that somebody may listen to.
 local function fire(window, target, name)
@@ -23,9 +26,13 @@ function M.install(globals, host)
   local target, window = Emitter.new(), {}
   target._label = "window."
   globals.window = window
-  lazy.fields(window, "addEventListener alert close removeEventListener", function(name)
-    return import "renderer.window_functions"(window, target, host)[name]
-  end)
+  local functions
+  for _, name in ipairs(FUNCTIONS) do
+    window[name] = function(...)
+      functions = functions or import "renderer.window_functions"(window, target, host)
+      return functions[name](...)
+    end
+  end
 
   return function(name)
     if target._listeners or rawget(window, "on" .. name) ~= nil then fire(window, target, name) end
