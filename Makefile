@@ -93,7 +93,7 @@ engine-sdl: all build/game-packages ## build the game that apps/engine-sdl is
 	@$(MAKE) --no-print-directory -C apps/engine-sdl BUILD=$(BUILD)
 
 # What a build is slow for, its specs wait for.
-$(if $(filter stress tsan,$(BUILD)),test: export LUNETTE_SPEC_DEADLINE ?= 200000)
+$(if $(filter stress tsan,$(BUILD)),test: export LUNETTE_SPEC_DEADLINE ?= 600000)
 
 test: all $(C_TESTS) $(FUZZ) $(SOAK) $(OUT)/spec/embed/program build/test-packages ## build, lint, run all tests; ARGS="FILE..." picks specs
 	@LINT='$(MAKE) --no-print-directory lint' tools/test.sh $(OUT) '$(ARGS)' $(C_TESTS) $(FUZZ)

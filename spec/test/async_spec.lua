@@ -158,9 +158,9 @@ describe("a time limit", function()
         after_each(function() print "after" end)
         it("t", function() %s end)
         it("quick", function() end)
-      ]]):format(body), { "--timeout=30" })
+      ]]):format(body), { "--timeout=300" })
       local report = "not ok 1 - t\n# spec/a_spec.lua @ 5\n# Failure message: "
-        .. "spec/a_spec.lua:5: timeout of 30 ms exceeded\nafter\nok 2 - quick\nafter\n1..2\n"
+        .. "spec/a_spec.lua:5: timeout of 300 ms exceeded\nafter\nok 2 - quick\nafter\n1..2\n"
       assert.equal(report, printed)
     end)
   end
