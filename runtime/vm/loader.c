@@ -62,16 +62,6 @@ static int make_module(lua_State *L, const char *name) {
   return lua_pcall(L, 1, 1, 0);
 }
 
-/* The same, while the collector waits: nearly all that it would look through stays, and a finaliser
- * that it calls, which may be a page's, could want this very module. */
-static int make_undisturbed(lua_State *L, const char *name) {
-  bool collects = lua_gc(L, LUA_GCISRUNNING) == 1; /* not within a finaliser */
-  if (collects) lua_gc(L, LUA_GCSTOP);
-  int status = make_module(L, name);
-  if (collects) lua_gc(L, LUA_GCRESTART);
-  return status;
-}
-
 static int l_import(lua_State *L) {
   const char *name = luaL_checkstring(L, 1);
   int modules = lua_upvalueindex(1);
@@ -81,7 +71,7 @@ static int l_import(lua_State *L) {
   if (!lua_isnil(L, -1)) return 1;
   lua_pushboolean(L, 0);
   lua_setfield(L, modules, name);
-  if (make_undisturbed(L, name) != LUA_OK) {
+  if (make_module(L, name) != LUA_OK) {
     lua_pushnil(L); /* memory or the stack was short, perhaps: it may be tried again */
     lua_setfield(L, modules, name);
     return lua_error(L);

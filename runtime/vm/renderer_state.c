@@ -19,11 +19,14 @@ typedef struct Boot {
   unsigned missing;
 } Boot;
 
-/* (boot): loads the modules, for whose time the collector waits. Protected. Then that looks at once:
- * here, and not while main waits for the page. */
+/* (boot): loads the modules. Protected. Nearly all of it stays: the collector, which would look
+ * through it each time that the heap has doubled, waits. Once it is let go it looks at once: here,
+ * and not while main waits for the page. */
 static int load_modules(lua_State *L) {
   const Boot *boot = lua_touserdata(L, 1);
+  lua_gc(L, LUA_GCSTOP);
   loader_import(L, boot->module);
+  lua_gc(L, LUA_GCRESTART);
   lua_gc(L, LUA_GCSTEP, 0);
   return 0;
 }

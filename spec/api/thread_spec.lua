@@ -47,28 +47,6 @@ describe("a page on a thread", function()
     ]]))
   end)
 
-  it("runs no finaliser while it loads what it uses for the first time", function()
-    assert.equal("true 0\n", output(THREAD, "", [[
-      local ran, failed, is_ready = 0, 0, false
-      local function use() lunette.clearTimeout(lunette.setTimeout(print, 0)) end
-      local class = {
-        __gc = function()
-          ran = ran + 1
-          if is_ready and not pcall(use) then failed = failed + 1 end
-        end,
-      }
-      collectgarbage("incremental", 100, 100, 8) -- in many small steps
-      collectgarbage "stop"
-      for _ = 1, 1000 do setmetatable({}, class) end
-      collectgarbage "restart"
-      while ran == 0 do collectgarbage("step", 0) end
-      is_ready = ran < 1000
-      use()
-      say(is_ready, failed)
-      quit()
-    ]]))
-  end)
-
   it("has a copy of the environment when it has no sandbox", function()
     local result = ipc.run {
       env = { LUNETTE_SPEC_TEXT = "before" },
