@@ -34,10 +34,11 @@ static int index_module(lua_State *L) {
 /* Upvalues of index_field and of index_hidden; both have the __index that was there before. */
 enum { FIELD_NAMES = 1, FIELD_MAKE, FIELD_BEFORE, FIELD_COUNT = FIELD_BEFORE };
 
-/* Whether the name, of which no such one begins with _, is among the names. It may be anything, also
- * text with zeros in it. */
+/* Whether the name, of which no such one begins with _, is among the names. It may be anything,
+ * also text with zeros in it. */
 static bool is_word(const char *names, const char *name, size_t size) {
-  if (size == 0 || *name == '_' || memchr(name, ' ', size) || memchr(name, '\0', size)) return false;
+  if (size == 0 || *name == '_' || memchr(name, ' ', size) || memchr(name, '\0', size))
+    return false;
   for (const char *at = names; (at = strstr(at, name)) != NULL; at += size) {
     bool begins = at == names || at[-1] == ' ', ends = at[size] == ' ' || at[size] == '\0';
     if (begins && ends) return true;
