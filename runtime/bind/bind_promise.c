@@ -382,13 +382,13 @@ static int l_set_class(lua_State *L) {
   const luaL_Reg methods[] = {{"await", l_await}, {"pawait", l_pawait}, {NULL, NULL}};
   lua_settop(L, UP_COUNT);
   luaL_checktype(L, 1, LUA_TTABLE);
-  lua_pushvalue(L, 1);
-  lua_rawseti(L, LUA_REGISTRYINDEX, KEY_PROMISE_CLASS);
   for (const luaL_Reg *method = methods; method->name; method++) {
     for (int i = 1; i <= UP_COUNT; i++) lua_pushvalue(L, i);
     lua_pushcclosure(L, method->func, UP_COUNT);
     lua_setfield(L, 1, method->name);
   }
+  lua_pushvalue(L, 1);
+  lua_rawseti(L, LUA_REGISTRYINDEX, KEY_PROMISE_CLASS); /* last: nothing fails any more */
   return 0;
 }
 

@@ -13,19 +13,6 @@ local task = import "common.task"
 local Promise = { __name = "Promise", __tostring = core.describe }
 Promise.__index = Promise
 
--- What `await` calls to raise, too, is among what is loaded.
-core.set_class(Promise, task.AWAITS, lazy.module "common.settle")
-
---- Suspends the running coroutine until the promise settles. Raises the rejection's reason as it
---- is, AbortError when the task has been cancelled, and where a C function on the stack cannot be
---- suspended.
----@type fun(self: Promise): any ... the values
-Promise.await = Promise.await
-
---- `await` that does not raise the reason: true and the values, or false and the reason.
----@type fun(self: Promise): boolean, any ...
-Promise.pawait = Promise.pawait
-
 setmetatable(Promise, {
   __call = function(_, executor)
     return Promise.new(executor)
@@ -51,5 +38,19 @@ lazy.fields(
   "conclude disown_task fulfil interrupt own_task reject resolve traceback",
   "common.settle"
 )
+
+-- What `await` calls to raise, too, is among what is loaded. Last, as from now on all promises are
+-- of this class: had memory been short before, another would be made.
+core.set_class(Promise, task.AWAITS, lazy.module "common.settle")
+
+--- Suspends the running coroutine until the promise settles. Raises the rejection's reason as it
+--- is, AbortError when the task has been cancelled, and where a C function on the stack cannot be
+--- suspended.
+---@type fun(self: Promise): any ... the values
+Promise.await = Promise.await
+
+--- `await` that does not raise the reason: true and the values, or false and the reason.
+---@type fun(self: Promise): boolean, any ...
+Promise.pawait = Promise.pawait
 
 return M
