@@ -97,5 +97,7 @@ static const luaL_Reg functions[] = {
 
 int open_state(lua_State *L) {
   luaL_newlib(L, functions);
+  lua_pushlightuserdata(L, NULL); /* what lua-cjson's null is, which need not be opened for it */
+  lua_setfield(L, -2, "null");
   return 1;
 }

@@ -1,6 +1,6 @@
 --- The runtime's error values, and how whatever a program raised crosses to another state.
 local import = ...
-local null = import("core.cjson").null
+local null = import("core.state").null
 
 local M = {}
 

@@ -16,7 +16,7 @@ lazy.fields(
 )
 
 lazy.fields(M, "generator json null", function(name)
-  if name == "null" then return import("core.cjson").null end
+  if name == "null" then return import("core.state").null end
   return import("common." .. name)
 end)
 
