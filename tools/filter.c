@@ -31,7 +31,7 @@ static const char *const allowed[] = {
     /* memory; what may be mapped how is below */
     "brk", "munmap", "mremap", "madvise", "memfd_create", "fstat",
     /* time, where the kernel has no page for it; the collector and locks of the C library */
-    "clock_gettime", "clock_getres", "gettimeofday", "time", "futex", "getcpu", "getpid", "gettid",
+    "clock_gettime", "clock_getres", "gettimeofday", "time", "futex", "getpid", "gettid",
     "getrandom",
     /* limits, which the second filter lets be read */
     "prlimit64",

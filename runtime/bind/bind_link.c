@@ -25,7 +25,9 @@ static bool lend(Link *link, lua_State *L, const char *bytes, size_t size, size_
 static bool put_shared(void *data, lua_State *L, const char *bytes, size_t size, size_t *offset) {
   Link *link = data;
   if (link->channel) return lend(link, L, bytes, size, offset);
-  return link_put_shared(link, bytes, size, offset);
+  uint8_t *place = link_put_shared(link, size, offset);
+  if (place) memcpy(place, bytes, size);
+  return place != NULL;
 }
 
 static const uint8_t *get_shared(void *link, size_t offset, size_t size) {

@@ -369,10 +369,8 @@ static void write_soon(Link *link, bool says_where) {
 }
 
 static void end_packet(Link *link, const Packet *packet) {
-  size_t header = link->begun;
-  packet_write_header(buf_front(&link->out) + header, packet);
+  packet_write_header(buf_front(&link->out) + link->begun, packet);
   link->begun = SIZE_MAX;
-  if (packet->blocks) link_fill_shared(link, header);
   if (packet->kind == PACKET_UPGRADE) write_later(link); /* or others could come behind the last */
   else write_soon(link, packet->blocks != 0);
 }
@@ -505,7 +503,6 @@ static bool dispatch_one(Link *link, int *count) {
     if (!link->closed) upgrade_count(link, is_large);
     return true;
   }
-  if (status == PACKET_MORE && link->current > 0) link_expect_rest(link, &packet);
   link->current = 0;
   if (status == PACKET_BAD || link->ended) dispatch_end(link);
   return false;

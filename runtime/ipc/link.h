@@ -103,10 +103,9 @@ bool link_begin(Link *link);
  * the high-water mark waits afterwards. */
 bool link_commit(Link *link, Packet *packet);
 
-/* Finds room for a large string of the packet that was begun, in memory that another process sees,
- * at *offset there. Its bytes must stay until the packet's commit, which copies them. False: there
- * is none, and the string goes into the body. */
-bool link_put_shared(Link *link, const char *bytes, size_t size, size_t *offset);
+/* Room for a large string of the packet that was begun, in memory that another process sees, at
+ * *offset there. NULL: there is none, and the string goes into the body. */
+uint8_t *link_put_shared(Link *link, size_t size, size_t *offset);
 
 /* The same over a channel, whose other end reads what is lent: takes over the loan. False: there is
  * no room, the loan is returned, and the string goes into the body. */
@@ -146,9 +145,9 @@ void link_flush(Link *link);
 /* Whether all that can happen to the link is that something comes. */
 bool link_is_quiet(const Link *link);
 
-/* Blocks until something has come, or the end, or a signal; polls first, as loop_take_spin says.
- * For loop.c. */
-void link_wait(Link *link);
+/* Blocks until something has come, or the end, or a signal; polls for `spin` nanoseconds first. For
+ * loop.c. */
+void link_wait(Link *link, uint64_t spin);
 
 /* Dispatches up to `count` packets, then sees to it that the rest has its turn. For loop.c. */
 void link_dispatch(Link *link, int count);

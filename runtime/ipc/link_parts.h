@@ -17,14 +17,6 @@ bool link_write_once(Link *link);
  * is short. */
 bool link_add_blocks(Link *link, Packet *packet);
 
-/* Copies the strings of the packet whose header stands at `header` of the unwritten bytes to where
- * they are to lie. Of long ones the peer hears before they are all there. */
-void link_fill_shared(Link *link, size_t header);
-
-/* Of the packet, which has long strings perhaps, no more than the header has come: should the loop
- * stay awake for the rest? */
-void link_expect_rest(Link *link, const Packet *packet);
-
 /* What a packet had outside of its body was read: the peer may use that again. */
 void link_release_blocks(Link *link, uint64_t blocks);
 

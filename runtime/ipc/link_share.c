@@ -4,11 +4,9 @@
 #include "ipc/link.h"
 #include "ipc/link_parts.h"
 
-#include <unistd.h>
-
-bool link_put_shared(Link *link, const char *bytes, size_t size, size_t *offset) {
-  if (!link->share) return false;
-  return share_put(link->share, bytes, size, link->limits.high_water, offset);
+uint8_t *link_put_shared(Link *link, size_t size, size_t *offset) {
+  if (!link->share) return NULL;
+  return share_take(link->share, size, link->limits.high_water, offset);
 }
 
 bool link_lend(Link *link, Loan *loan, size_t *offset) {
@@ -31,32 +29,6 @@ bool link_add_blocks(Link *link, Packet *packet) {
   packet->flags |= PACKET_FLAG_SHARED;
   packet_write_blocks(blocks, packet);
   return buf_append(&link->out, blocks, sizeof blocks);
-}
-
-/* Writes what waits, up to the header's end. */
-static void announce(Link *link, size_t header) {
-  share_note_processor(link->share);
-  ssize_t sent = write(link->out_fd, buf_front(&link->out), header + PACKET_HEADER_SIZE);
-  if (sent <= 0) return; /* link_write_once will see why */
-  buf_consume(&link->out, (size_t)sent);
-  link->written += (uint64_t)sent;
-}
-
-/* To wake a processor that sleeps takes as long as to copy a megabyte. So the packet's header goes
- * ahead of the last of its bytes, and the peer is awake when the rest of the packet comes. */
-void link_fill_shared(Link *link, size_t header) {
-  enum { LEAST = 1 << 18, LAST = 1 << 20 };
-  if (!link->share) return;
-  share_fill(link->share, LAST);
-  bool is_pipe = link->fd >= 0 && link->out_fd != link->fd;
-  if (is_pipe && share_unfilled(link->share) >= LEAST) announce(link, header);
-  share_fill(link->share, 0);
-}
-
-/* On one processor the peer copies only while this process sleeps. */
-void link_expect_rest(Link *link, const Packet *packet) {
-  bool is_copied = link->share && packet->flags & PACKET_FLAG_SHARED;
-  if (is_copied && share_is_elsewhere(link->share)) loop_expect(link->loop);
 }
 
 void link_release_blocks(Link *link, uint64_t blocks) {

@@ -6,18 +6,13 @@
 #include <poll.h>
 #include <string.h>
 
-/* Reads what comes. Polls first, as the loop does before it sleeps. */
-static size_t read_next(Link *link) {
+void link_wait(Link *link, uint64_t spin) {
   size_t total = 0;
-  uint64_t spin = loop_take_spin(link->loop), begun = spin > 0 ? uv_hrtime() : 0;
+  uint64_t begun = spin > 0 ? uv_hrtime() : 0;
   while (spin > 0 && total == 0 && !link->ended && uv_hrtime() - begun < spin)
     link_read_once(link, &total, false);
   if (total == 0 && !link->ended) link_read_once(link, &total, true);
-  return total;
-}
-
-void link_wait(Link *link) {
-  if (read_next(link) > 0) link_set_ready(link);
+  if (total > 0) link_set_ready(link);
 }
 
 /* Blocks until one of UV_READABLE and UV_WRITABLE that are `wanted` is there, for `timeout`
@@ -36,13 +31,10 @@ static int await(const Link *link, int wanted, int timeout) {
 /* Reads, blocking; while something waits to be written, writes when that is possible instead. */
 static void read_or_write(Link *link) {
   size_t total = 0;
-  if (link_queued(link) == 0) {
-    read_next(link);
-    return;
-  }
-  int ready = await(link, UV_READABLE | UV_WRITABLE, -1);
+  bool writes = link_queued(link) > 0;
+  int ready = writes ? await(link, UV_READABLE | UV_WRITABLE, -1) : UV_READABLE;
   if (ready & UV_WRITABLE) link_write_once(link);
-  if (ready & UV_READABLE) link_read_once(link, &total, false);
+  if (ready & UV_READABLE) link_read_once(link, &total, !writes);
 }
 
 /* What comes before the answer waits, in order, without keeping its sender waiting, who may answer
@@ -76,7 +68,6 @@ bool link_wait_reply(Link *link, uint32_t id, Packet *packet, size_t *offset) {
     }
     if (status == PACKET_BAD) link_end_reading(link, link->fault);
     if (link->ended) return false;
-    if (size > 0) link_expect_rest(link, packet);
     read_or_write(link);
   }
 }

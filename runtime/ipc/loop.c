@@ -76,21 +76,12 @@ static void dispatch_slice(Loop *loop) {
 
 static void on_idle(uv_idle_t *idle) { (void)idle; /* its being active is its purpose */ }
 
-void loop_expect(Loop *loop) { loop->expects = true; }
-
-uint64_t loop_take_spin(Loop *loop) {
-  enum { EXPECTED = 100 * 1000 };
-  bool expects = loop->expects;
-  loop->expects = false;
-  return expects && loop->spin < EXPECTED ? EXPECTED : loop->spin;
-}
-
 /* Looks whether something is ready, again and again, before the loop goes to sleep: waking a core
  * that sleeps takes several times as long as a message. The loop's own poll finds what there is. */
-static void spin(Loop *loop, uint64_t limit) {
+static void spin(Loop *loop) {
   int timeout = uv_backend_timeout(&loop->uv);
   if (timeout == 0) return;
-  uint64_t begun = uv_hrtime();
+  uint64_t begun = uv_hrtime(), limit = loop->spin;
   if (timeout > 0 && limit > (uint64_t)timeout * 1000000) limit = (uint64_t)timeout * 1000000;
   struct pollfd entry = {.fd = uv_backend_fd(&loop->uv), .events = POLLIN};
   while (poll(&entry, 1, 0) == 0 && uv_hrtime() - begun < limit) continue;
@@ -99,8 +90,7 @@ static void spin(Loop *loop, uint64_t limit) {
 static void on_prepare(uv_prepare_t *prepare) {
   Loop *loop = prepare->data;
   flush_dirty(loop);
-  uint64_t limit = loop_take_spin(loop);
-  if (limit > 0 && loop->deadline == 0) spin(loop, limit);
+  if (loop->spin > 0) spin(loop);
 }
 
 static void dispatch(Loop *loop) {
@@ -190,7 +180,7 @@ static bool is_waiting_for_link(Loop *loop) {
 static void take_turn(Loop *loop) {
   flush_dirty(loop);
   if (loop->stopped || !is_waiting_for_link(loop)) return; /* it may wait to be written */
-  link_wait(loop->link);
+  link_wait(loop->link, loop->spin);
   dispatch(loop);
 }
 

@@ -18,9 +18,8 @@ typedef struct Loop {
   int open_links;  /* counted by link.c */
   uint64_t budget; /* nanoseconds of dispatching in one turn, at most; settable at any time */
   uint64_t
-      spin;     /* nanoseconds of polling before the loop sleeps; 0, or it costs a core; settable */
-  bool expects; /* loop_expect was called, and no sleep came since */
-  bool alone;   /* nothing but timers and one link is ever on it; settable before loop_run */
+      spin;   /* nanoseconds of polling before the loop sleeps; 0, or it costs a core; settable */
+  bool alone; /* nothing but timers and one link is ever on it; settable before loop_run */
   struct Brake *brake; /* borrowed: of a renderer on a thread (vm/brake.h), else NULL; settable */
   struct Link *link;   /* borrowed: the link that was opened last, NULL once it is closed */
   bool stopped;        /* loop_stop was called */
@@ -75,13 +74,6 @@ void loop_hurry(Loop *loop);
 
 /* What called loop_hurry was done, or waits no more. */
 void loop_calm(Loop *loop);
-
-/* Something is to come in a moment: the next sleep begins with a tenth of a millisecond of polling
- * at least. */
-void loop_expect(Loop *loop);
-
-/* For how many nanoseconds to poll before the sleep that comes now. For link_wait.c. */
-uint64_t loop_take_spin(Loop *loop);
 
 /* Puts a link's `ready_node` at the end of `ready`: it has its turn after the next poll. For
  * link.c. */

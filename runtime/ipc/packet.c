@@ -55,6 +55,7 @@ PacketStatus packet_read(const uint8_t *bytes, size_t available, int from, size_
   *error = header_fault(bytes, from, size_max);
   if (*error) return PACKET_BAD;
   *size = PACKET_HEADER_SIZE + (size_t)read_u32(bytes);
+  if (available < *size) return PACKET_MORE;
   size_t channel_size = (size_t)bytes[6] | (size_t)bytes[7] << 8;
   *packet = (Packet){
       .kind = (PacketKind)bytes[4],
@@ -66,7 +67,6 @@ PacketStatus packet_read(const uint8_t *bytes, size_t available, int from, size_
       .body = bytes + PACKET_HEADER_SIZE + channel_size,
       .body_size = *size - PACKET_HEADER_SIZE - channel_size,
   };
-  if (available < *size) return PACKET_MORE;
   if (packet->flags & PACKET_FLAG_SHARED) {
     packet->body_size -= PACKET_BLOCKS_SIZE;
     packet->blocks = read_u64(packet->body + packet->body_size);

@@ -27,7 +27,7 @@ static inline size_t packet_size(const Packet *packet) {
 
 /* What packet_read found. */
 typedef enum PacketStatus {
-  PACKET_MORE,  /* more bytes are needed; *packet is set as soon as *size is, but not its blocks */
+  PACKET_MORE,  /* more bytes are needed */
   PACKET_WHOLE, /* *packet is set */
   PACKET_BAD,   /* *error is set; the peer cannot be trusted any further */
 } PacketStatus;

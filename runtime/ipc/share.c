@@ -3,9 +3,7 @@
 #include "ipc/share.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -17,30 +15,19 @@ enum {
   SEALS = F_SEAL_SHRINK | F_SEAL_GROW,
   NOEXEC_SEAL = 8, /* MFD_NOEXEC_SEAL, which older headers do not have */
   IDLE_TIME = 100, /* milliseconds after which unused blocks give their pages back */
-  COPIES = 4,      /* that wait for share_fill, at most */
 };
-
-/* Bytes that are to lie in the region. */
-typedef struct Copy {
-  uint8_t *to;
-  const char *from; /* borrowed */
-  size_t size;
-} Copy;
 
 /* What one end knows of one direction. */
 struct Share {
   uv_timer_t timer; /* runs while blocks have pages; its end is the share's */
   uint8_t *memory;  /* the mapping */
   uint8_t *out, *in;
-  uint64_t *out_freed;               /* in the mapping: set by the peer, taken by us */
-  uint64_t *in_freed;                /* the other way round */
-  int *out_processor, *in_processor; /* in the mapping, likewise */
-  uint64_t taken;                    /* blocks of `out` that the peer has not freed yet */
-  uint64_t begun;                    /* those of them that share_commit has not seen */
-  uint64_t touched;                  /* blocks that may have pages */
-  uint64_t recent;                   /* those of them that were taken since the timer's last turn */
-  Copy copies[COPIES];               /* of `begun` */
-  int copy_count;
+  uint64_t *out_freed; /* in the mapping: set by the peer, taken by us */
+  uint64_t *in_freed;  /* the other way round */
+  uint64_t taken;      /* blocks of `out` that the peer has not freed yet */
+  uint64_t begun;      /* those of them that share_commit has not seen */
+  uint64_t touched;    /* blocks that may have pages */
+  uint64_t recent;     /* those of them that were taken since the timer's last turn */
 };
 
 /* ---- the mapping ---- */
@@ -87,8 +74,6 @@ static Share *map(uv_loop_t *loop, int fd, int first) {
   share->in = memory + WORDS_SIZE + (size_t)!first * SHARE_REGION;
   share->out_freed = (uint64_t *)(memory + (size_t)first * WORD_DISTANCE);
   share->in_freed = (uint64_t *)(memory + (size_t)!first * WORD_DISTANCE);
-  share->out_processor = (int *)(memory + (size_t)(2 + first) * WORD_DISTANCE);
-  share->in_processor = (int *)(memory + (size_t)(2 + !first) * WORD_DISTANCE);
   return share;
 }
 
@@ -147,7 +132,7 @@ static int find_free(const Share *share, size_t count) {
   return found ? __builtin_ctzll(found) : -1;
 }
 
-static uint8_t *take(Share *share, size_t size, size_t most, size_t *offset) {
+uint8_t *share_take(Share *share, size_t size, size_t most, size_t *offset) {
   if (size == 0 || size > SHARE_REGION) return NULL;
   take_back(share);
   size_t count = (size + SHARE_BLOCK_SIZE - 1) / SHARE_BLOCK_SIZE;
@@ -166,52 +151,13 @@ static uint8_t *take(Share *share, size_t size, size_t most, size_t *offset) {
   return share->out + *offset;
 }
 
-bool share_put(Share *share, const char *bytes, size_t size, size_t most, size_t *offset) {
-  uint8_t *place = take(share, size, most, offset);
-  if (!place) return false;
-  if (share->copy_count == COPIES) share_fill(share, 0);
-  share->copies[share->copy_count++] = (Copy){place, bytes, size};
-  return true;
-}
-
-size_t share_unfilled(const Share *share) {
-  size_t sum = 0;
-  for (int i = 0; i < share->copy_count; i++) sum += share->copies[i].size;
-  return sum;
-}
-
-static void copy_some(Copy *copy, size_t size) {
-  memcpy(copy->to, copy->from, size);
-  copy->to += size;
-  copy->from += size;
-  copy->size -= size;
-}
-
-void share_fill(Share *share, size_t rest) {
-  size_t left = share_unfilled(share);
-  for (int i = 0; i < share->copy_count && left > rest; i++) {
-    Copy *copy = &share->copies[i];
-    size_t size = copy->size < left - rest ? copy->size : left - rest;
-    copy_some(copy, size);
-    left -= size;
-  }
-  if (left == 0) share->copy_count = 0;
-}
-
-void share_note_processor(Share *share) {
-  __atomic_store_n(share->out_processor, sched_getcpu(), __ATOMIC_RELAXED);
-}
-
 uint64_t share_commit(Share *share) {
   uint64_t blocks = share->begun;
   share->begun = 0;
   return blocks;
 }
 
-void share_rollback(Share *share) {
-  share->taken &= ~share_commit(share);
-  share->copy_count = 0;
-}
+void share_rollback(Share *share) { share->taken &= ~share_commit(share); }
 
 /* ---- receiving ---- */
 
@@ -222,8 +168,4 @@ const uint8_t *share_at(const Share *share, size_t offset, size_t size) {
 
 void share_release(Share *share, uint64_t blocks) {
   __atomic_fetch_or(share->in_freed, blocks, __ATOMIC_RELEASE);
-}
-
-bool share_is_elsewhere(const Share *share) {
-  return __atomic_load_n(share->in_processor, __ATOMIC_RELAXED) != sched_getcpu();
 }

@@ -34,27 +34,14 @@ Share *share_map(uv_loop_t *loop, int fd);
  * allowed. */
 void share_close(Share *share);
 
-/* Finds room for the `size` bytes, at *offset of this direction's region. They are copied by
- * share_fill, or before, and must stay until then. False when there is none, or when more than
- * `most` bytes would lie unread. */
-bool share_put(Share *share, const char *bytes, size_t size, size_t most, size_t *offset);
+/* Room for `size` bytes to send, at *offset of this direction's region. NULL when there is none, or
+ * when more than `most` bytes would lie unread. */
+uint8_t *share_take(Share *share, size_t size, size_t most, size_t *offset);
 
 /* The blocks that were taken since the last call are on their way: the bits for the peer. */
 uint64_t share_commit(Share *share);
 
-/* How many bytes were put and are not copied yet. */
-size_t share_unfilled(const Share *share);
-
-/* Copies what was put, but for the last `rest` bytes. */
-void share_fill(Share *share, size_t rest);
-
-/* Notes for the peer which processor copies the rest. */
-void share_note_processor(Share *share);
-
-/* Whether the peer's last note is of another processor than the one that runs this. */
-bool share_is_elsewhere(const Share *share);
-
-/* What was put since share_commit is free again. */
+/* What was taken since share_commit is free again. */
 void share_rollback(Share *share);
 
 /* The `size` bytes at `offset` of what the peer sent; NULL when they lie outside. The peer may

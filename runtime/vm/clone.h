@@ -21,8 +21,7 @@ typedef struct CloneShare {
   void *data;   /* borrowed, passed on to both functions */
   size_t least; /* bytes of a string that is worth it; more than Lua interns */
   size_t most;  /* bytes that one message can have there */
-  /* Has the `size` bytes of a string of L's seen there, at *offset; false when there is no room. It
-   * may read them until the message is on its way: clone_write runs nothing that collects them. */
+  /* Has the `size` bytes of a string of L's seen there, at *offset; false when there is no room. */
   bool (*put)(void *data, lua_State *L, const char *bytes, size_t size, size_t *offset);
   /* The `size` bytes at `offset`, which the other state may still change; NULL when there are none.
    */

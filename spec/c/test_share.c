@@ -6,7 +6,6 @@
 #include "ipc/link.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -108,26 +107,21 @@ static void pair_clear(Pair *pair) {
   loop_free(pair->loop);
 }
 
-/* A string of `size` times the byte, the caller's. */
-static char *new_string(int byte, size_t size) {
-  char *bytes = malloc(size);
-  if (CHECK(bytes)) memset(bytes, byte, size);
-  return bytes;
-}
-
-/* Sends a string of `size` times the byte, shared if that can be. It stays no longer than it must.
- */
+/* Sends a string of `size` times the byte, shared if that can be. */
 static bool send_string(Link *link, PacketKind kind, uint32_t id, int byte, size_t size) {
   Packet packet = {.kind = kind, .id = id};
   Place place = {.size = size};
   if (!link_begin(link)) return false;
-  char *bytes = new_string(byte, size);
-  bool shared = link_put_shared(link, bytes, size, &place.offset);
+  uint8_t *bytes = link_put_shared(link, size, &place.offset);
+  if (bytes) memset(bytes, byte, size);
   CHECK(buf_append(&link->out, &place, sizeof place));
-  if (!shared) CHECK(buf_append(&link->out, bytes, size));
+  if (!bytes) {
+    CHECK(buf_reserve(&link->out, size));
+    memset(link->out.data + link->out.end, byte, size);
+    link->out.end += size;
+  }
   link_commit(link, &packet);
-  free(bytes);
-  return shared;
+  return bytes != NULL;
 }
 
 static bool send_large(Link *link, int byte) {
@@ -315,38 +309,6 @@ static void test_full(void) {
   pair_clear(&pair);
 }
 
-enum { MANY = 7 };
-
-/* Sends MANY strings in a packet, each of its own byte; its body tells of the one at `told`. */
-static void send_many(Link *link, int told, size_t size) {
-  Packet packet = {.kind = PACKET_MESSAGE};
-  char *all[MANY];
-  CHECK(link_begin(link));
-  for (int i = 0; i < MANY; i++) {
-    Place place = {.size = size};
-    all[i] = new_string('a' + i, size);
-    CHECK(link_put_shared(link, all[i], size, &place.offset));
-    if (i == told) CHECK(buf_append(&link->out, &place, sizeof place));
-  }
-  link_commit(link, &packet);
-  for (int i = 0; i < MANY; i++) free(all[i]);
-}
-
-/* All strings of a packet are there when it is. */
-static void test_many(void) {
-  Pair pair;
-  pair_share(&pair);
-  for (int i = 0; i < MANY; i++) {
-    send_many(pair.page.link, i, LARGE);
-    turn(&pair);
-    CHECK(pair.main.last == 'a' + i);
-    send_many(pair.main.link, i, SHARE_LEAST);
-    turn(&pair);
-    CHECK(pair.page.last == 'a' + i);
-  }
-  pair_clear(&pair);
-}
-
 /* Unread strings are no more than the high-water mark. */
 static void test_high_water(void) {
   Pair pair;
@@ -361,17 +323,13 @@ static void test_high_water(void) {
   pair_clear(&pair);
 }
 
-/* What is rolled back is not looked at any more. */
 static void test_rollback(void) {
   Pair pair;
   size_t offset;
   pair_share(&pair);
   for (int i = 0; i < 1000; i++) {
-    char *bytes = new_string(i, LARGE);
-    CHECK(link_begin(pair.main.link) && link_put_shared(pair.main.link, bytes, LARGE, &offset));
+    CHECK(link_begin(pair.main.link) && link_put_shared(pair.main.link, LARGE, &offset));
     if (i % 2) link_rollback(pair.main.link);
-    else CHECK(link_begin(pair.main.link)); /* which does so too */
-    free(bytes);
   }
   CHECK(send_string(pair.main.link, PACKET_MESSAGE, 0, 'r', SHARE_REGION));
   turn(&pair);
@@ -640,71 +598,6 @@ static void test_hostile_memory(void) {
   unmap_offer(&pair, fd, memory);
 }
 
-/* How many bytes the next write of main's had; 0: there was none. */
-static size_t next_write(Pair *pair) {
-  char bytes[1000];
-  ssize_t size = read(pair->in, bytes, sizeof bytes);
-  return size > 0 ? (size_t)size : 0;
-}
-
-/* The header of a packet with a long string goes ahead, with what waits before it. */
-static void test_announced(void) {
-  const size_t rest = sizeof(Place) + PACKET_BLOCKS_SIZE;
-  Pair pair;
-  int fd;
-  uint8_t *memory = map_offer(&pair, &fd);
-  drink(&pair);
-  Link *link = pair.main.link;
-  CHECK(fcntl(link->out_fd, F_SETFL, O_NONBLOCK | O_DIRECT) == 0); /* a read gets one write */
-  for (size_t size = LARGE / 4; size <= 4 * LARGE; size *= 4) {
-    CHECK(link_begin(link) && link_commit(link, &(Packet){.kind = PACKET_MESSAGE}));
-    CHECK(next_write(&pair) == 0);
-    CHECK(send_string(link, PACKET_MESSAGE, 0, 'l', size));
-    CHECK(next_write(&pair) == 2 * PACKET_HEADER_SIZE);
-    CHECK(next_write(&pair) == rest && link_queued(link) == 0);
-  }
-  CHECK(send_string(link, PACKET_MESSAGE, 0, 's', SHARE_LEAST));
-  CHECK(next_write(&pair) == PACKET_HEADER_SIZE + rest && next_write(&pair) == 0);
-  unmap_offer(&pair, fd, memory);
-}
-
-/* A header that tells of strings in shared memory, and nothing behind it. */
-static void write_announcement(int fd, int *processor, int on) {
-  uint8_t bytes[PACKET_HEADER_SIZE];
-  Packet packet = {.kind = PACKET_MESSAGE, .flags = PACKET_FLAG_SHARED, .body_size = 100};
-  __atomic_store_n(processor, on, __ATOMIC_RELAXED);
-  packet_write_header(bytes, &packet);
-  CHECK(write(fd, bytes, sizeof bytes) == sizeof bytes);
-}
-
-/* Is the loop to stay awake, a turn after such a header came? */
-static bool expects_after(int offset) {
-  enum { PROCESSOR_OF_PAGE = 3 * 64 };
-  Pair pair;
-  int fd;
-  uint8_t *memory = map_offer(&pair, &fd);
-  int *processor = (int *)(memory + PROCESSOR_OF_PAGE);
-  write_announcement(pair.out, processor, sched_getcpu() + offset);
-  uv_run(&pair.loop->uv, UV_RUN_NOWAIT);
-  bool expects = pair.loop->expects;
-  uv_run(&pair.loop->uv, UV_RUN_NOWAIT);
-  CHECK(!pair.loop->expects); /* once, and no longer */
-  CHECK(pair.main.packets == 0 && pair.main.ended == 0);
-  unmap_offer(&pair, fd, memory);
-  return expects;
-}
-
-/* Who hears that a string is being copied stays awake, if that is done by another processor. */
-static void test_expected(void) {
-  cpu_set_t all, one;
-  CHECK(sched_getaffinity(0, sizeof all, &all) == 0);
-  CPU_ZERO(&one);
-  CPU_SET((unsigned)sched_getcpu(), &one);
-  CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
-  CHECK(expects_after(1) && !expects_after(0));
-  CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
-}
-
 /* Who frees nothing is sent no more that way, and what is unread stays, however long that takes. */
 static void test_unread(void) {
   Pair pair;
@@ -912,7 +805,6 @@ static void test(void) {
   test_end(MAIN);
   test_end(PAGE);
   test_full();
-  test_many();
   test_high_water();
   test_rollback();
   test_wait();
@@ -923,8 +815,6 @@ static void test(void) {
   test_last_packet();
   test_seals();
   test_hostile_memory();
-  test_announced();
-  test_expected();
   test_unread();
   test_offers();
   test_stray_descriptors();

@@ -80,8 +80,7 @@ function M.command()
   return table.move(M.argv, 2, #M.argv, #command + 1, command)
 end
 
---- For how many microseconds loops, and sendSync, poll before they sleep: the switch --poll, 0
---- without it.
+--- For how many microseconds the loops poll before they sleep: the switch --poll, 0 without it.
 ---@return integer
 function M.poll_us()
   local value = tonumber(command_line.getSwitchValue "poll")
