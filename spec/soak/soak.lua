@@ -173,8 +173,8 @@ function Soak:start(trouble, seconds)
   return { process = process, mark = mark, dir = dir, name = trouble.name, signal = trouble.signal }
 end
 
--- The first file that a run has left. The thread sanitizer makes one of its own as a process starts,
--- and removes it at once, unless the process is killed in between.
+-- The first file that a run has left. The thread sanitizer makes one of its own as a process
+-- starts, and removes it at once, unless the process is killed in between.
 local function first_left(dir)
   for name in uv.fs_scandir_next, assert(uv.fs_scandir(dir)) do
     if not name:find "^tsan%.rodata%." then return name end
