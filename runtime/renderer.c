@@ -47,6 +47,7 @@ static bool prepare(Renderer *renderer) {
 static int finish(Renderer *renderer, bool started) {
   bool is_exhausted = renderer->state && renderer->state->memory->is_exhausted;
   fflush(NULL);
+  if (renderer->state) memory_limit(renderer->state->memory, SIZE_MAX, NULL, NULL);
 #ifndef __SANITIZE_ADDRESS__
   if (renderer->state) renderer->state->memory->ending = true;
 #endif

@@ -29,12 +29,10 @@ typedef struct Renderer {
 
 static void on_exhausted(Brake *brake, bool again) {
   Renderer *renderer = (Renderer *)brake;
-  if (again) {
-    brake->code = CHILD_OUT_OF_MEMORY;
-    brake_pull_here(brake);
-  } else {
-    thread_out_of_memory(renderer->thread);
-  }
+  thread_out_of_memory(renderer->thread);
+  if (!again) return;
+  brake->code = CHILD_OUT_OF_MEMORY;
+  brake_pull_here(brake);
 }
 
 /* What main would wait for never comes. */

@@ -10,6 +10,7 @@
 #include "bind/bind.h"
 #include "vm/entry.h"
 #include "vm/loader.h"
+#include "vm/pacer.h"
 
 #include <stdlib.h>
 
@@ -267,6 +268,7 @@ static int begin_world(lua_State *L) {
   lua_pushvalue(L, 1);
   lua_rawsetp(L, LUA_REGISTRYINDEX, &SIDE);
   loader_seal(L);
+  pacer_start(state_from(L));
   loader_import(L, lua_tostring(L, 2));
   return 0;
 }

@@ -5,6 +5,7 @@
 #include "lunette.h"
 #include "vm/brake.h"
 #include "vm/loader.h"
+#include "vm/pacer.h"
 #include "vm/state.h"
 
 #include <stdlib.h>
@@ -16,10 +17,6 @@ static int l_heap(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)state->memory->peak);
   return 2;
 }
-
-/* How much Lua itself lets the heap grow between collections, in percent: little room is a reason
- * to collect sooner than state.c does. */
-enum { OWN_MINOR = 20, OWN_MAJOR = 100 };
 
 static void end_process(void *unused, bool again) {
   (void)unused;
@@ -35,7 +32,7 @@ static int l_limit(lua_State *L) {
   State *state = state_from(L);
   Brake *brake = state->loop->brake;
   memory_limit(state->memory, (size_t)limit, brake ? end_thread : end_process, brake);
-  lua_gc(L, LUA_GCGEN, OWN_MINOR, OWN_MAJOR);
+  pacer_start(state);
   return 0;
 }
 

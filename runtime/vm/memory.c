@@ -18,10 +18,13 @@ enum {
   COLLECTIONS_MIN = 4, /* before their share of the time means anything */
   WINDOW = 200000000,  /* nanoseconds over which that is taken */
   LONG = 50000000,     /* nanoseconds of a collection that must not be futile even once */
+  SLOW_SHARE = 4,      /* a cycle may be slow that leaves at least this part of the limit */
+  SLOW_MAX = 2,        /* of the others in a row */
+  JUMP = 1 << 20,      /* bytes of growth at once that the collector would make up for at once */
 };
 
 void memory_init(Memory *memory) {
-  *memory = (Memory){.limit = SIZE_MAX};
+  *memory = (Memory){.limit = SIZE_MAX, .cycle_mark = SIZE_MAX};
 #ifdef LUNETTE_STRESS
   memory->objects_left = 1000; /* a state that is being made cannot collect yet */
 #endif
@@ -82,6 +85,53 @@ static uint64_t processor_time(void) {
   return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
+/* Whether so much leaves less than that part of the limit. */
+static bool leaves_less(const Memory *memory, size_t used, int share) {
+  return used > memory->limit - memory->limit / (size_t)share;
+}
+
+/* Where the next cycle begins: where the heap has doubled, but it needs some room to end in. */
+static void set_cycle_mark(Memory *memory) {
+  size_t left = memory->used, room = left < memory->limit ? (memory->limit - left) / 4 * 3 : 0;
+  memory->cycle_mark = left + (room < left ? room : left);
+  if (memory->mark > memory->cycle_mark) memory->mark = memory->cycle_mark;
+}
+
+void memory_pace(Memory *memory, bool (*begin_cycle)(void *paced), void *paced) {
+  memory->begin_cycle = begin_cycle;
+  memory->paced = paced;
+  memory->cycle_end = processor_time();
+  set_cycle_mark(memory);
+}
+
+static void begin_cycle(Memory *memory) {
+  if (!memory->begin_cycle(memory->paced)) return;
+  memory->cycle_mark = SIZE_MAX;
+  memory->begun = processor_time();
+}
+
+/* Whether most of the time since the last cycle went by in this one; unless that was the program's
+ * own, which has not begun at the mark. */
+static bool is_slow_cycle(Memory *memory, uint64_t now) {
+  uint64_t begun = memory->cycle_mark == SIZE_MAX ? memory->begun : now;
+  bool slow = now - begun > (now - memory->cycle_end) / 4 * 3;
+  bool counts = slow && leaves_less(memory, memory->used, SLOW_SHARE);
+  memory->slow_cycles = counts ? memory->slow_cycles + 1 : 0;
+  memory->cycle_end = now;
+  return memory->slow_cycles >= SLOW_MAX;
+}
+
+void memory_end_cycle(Memory *memory) {
+  if (memory->limit == SIZE_MAX || memory->is_exhausted) return;
+  bool slow = is_slow_cycle(memory, processor_time());
+  if (slow || leaves_less(memory, memory->used, FUTILE_SHARE)) {
+    memory->is_exhausted = true;
+    memory->exhausted(memory->data, true);
+  } else {
+    set_cycle_mark(memory);
+  }
+}
+
 /* Whether the collections of the last while took most of the time. */
 static bool is_slow(Memory *memory, uint64_t now) {
   memory->collecting += now - memory->begun;
@@ -99,7 +149,7 @@ static bool is_slow(Memory *memory, uint64_t now) {
 static bool is_crawling(Memory *memory, size_t wanted) {
   uint64_t now = processor_time();
   bool slow = is_slow(memory, now), long_one = now - memory->begun > LONG;
-  bool futile = memory->limit - wanted < memory->limit / FUTILE_SHARE;
+  bool futile = leaves_less(memory, wanted, FUTILE_SHARE);
   memory->futile = futile ? memory->futile + 1 : 0;
   return slow || memory->futile >= FUTILE_MAX || (futile && long_one);
 }
@@ -119,7 +169,10 @@ static bool judge(Memory *memory, const void *block, size_t more) {
   bool same = memory->block == block && memory->more == more;
   size_t wanted = memory->used + memory->more;
   memory->has_refused = memory->is_behind = false;
-  if (wanted <= memory->limit && !(same && is_crawling(memory, wanted))) return false;
+  if (wanted <= memory->limit && !(same && is_crawling(memory, wanted))) {
+    if (memory->begin_cycle) set_cycle_mark(memory);
+    return false;
+  }
   exhaust(memory);
   return same;
 }
@@ -144,6 +197,7 @@ static bool grant(Memory *memory, size_t wanted) {
   if (memory->peak < wanted) memory->peak = wanted;
   memory->mark = memory->is_behind ? 0 : memory->peak;
   if (memory->mark > memory->limit) memory->mark = memory->limit;
+  if (memory->mark > memory->cycle_mark) memory->mark = memory->cycle_mark;
   return true;
 }
 
@@ -162,6 +216,7 @@ static bool may_grow(Memory *memory, const void *block, size_t more, bool is_obj
 static bool may_pass_mark(Memory *memory, const void *block, size_t old_size, size_t new_size) {
   if (memory->refuses) return false;
   size_t wanted = memory->used + new_size - (block ? old_size : 0);
+  if (wanted > memory->cycle_mark && wanted - memory->used < JUMP) begin_cycle(memory);
   if (memory->mark == 0 || wanted > memory->limit) {
     bool is_object = !block && old_size != 0; /* then that tells its type */
     return may_grow(memory, block, wanted - memory->used, is_object);

@@ -35,8 +35,14 @@ typedef struct Memory {
   /* How much of the processor's time the emergency collections take. */
   uint64_t begun, collecting, since; /* nanoseconds of the processor */
   int collections, futile;           /* since then; in a row, that freed next to nothing */
-  Pool pool;                         /* of blocks that were freed */
-  Loans *loans;                      /* owned; NULL until something was lent */
+  /* Once the heap is large, the collector works ahead of the limit: vm/pacer.c. */
+  bool (*begin_cycle)(void *paced); /* called while allocating, past cycle_mark */
+  void *paced;                      /* borrowed: for that */
+  size_t cycle_mark;                /* SIZE_MAX while a cycle is under way, or none is wanted */
+  uint64_t cycle_end;               /* of the last one, as `begun` */
+  int slow_cycles;                  /* in a row */
+  Pool pool;                        /* of blocks that were freed */
+  Loans *loans;                     /* owned; NULL until something was lent */
 #ifdef LUNETTE_STRESS
   int objects_left; /* until one is refused */
 #endif
@@ -51,6 +57,15 @@ void memory_init(Memory *memory);
  * true). */
 void memory_limit(Memory *memory, size_t limit, void (*exhausted)(void *data, bool again),
                   void *data);
+
+/* From now on, when so much is used that a cycle of the collector should begin, to be through
+ * before the limit is reached, begin_cycle(paced) is called, in an allocation; again at the next
+ * one when it returns false, as the collector cannot begin. */
+void memory_pace(Memory *memory, bool (*begin_cycle)(void *paced), void *paced);
+
+/* Tells it that a cycle has ended. If that left too little room, or cycles like it would take
+ * most of the time, exhausted(data, true) is called. */
+void memory_end_cycle(Memory *memory);
 
 /* From now on each request for more is refused, until it is called with false. */
 void memory_refuse(Memory *memory, bool refuse);

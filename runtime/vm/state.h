@@ -57,6 +57,7 @@ typedef struct State {
   struct Waiting
       *receiving;     /* counts the tasks that start and suspend now; NULL: none is counted */
   const LogSink *log; /* borrowed; NULL: standard error */
+  bool steps;         /* its collector works in steps, ahead of the limit: vm/pacer.c */
   uint64_t entries;   /* into Lua, so far */
   void *data;         /* the host's, for bind_host.c; borrowed */
 } State;

@@ -136,15 +136,48 @@ describe("memoryLimit", function()
     assert.is_true(share > 0.8 and (share < 15 / 16 or is_stressed), share)
   end)
 
-  it("is for both worlds of an isolated page together", function()
-    local share = ("local t = {} while collectgarbage 'count' < %d do t[#t + 1] = {} end kept = t")
-      :format(LIMIT * 5 // 8 // 1024)
-    local result = ipc.run {
-      preferences = ("{ memoryLimit = %d, preload = 'preload.lua' }"):format(LIMIT),
-      main = MAIN,
-      files = { ["preload.lua"] = share, ["page.lua"] = share },
+  it("ends a page in oom whose large heap is collected in steps", function()
+    for _, code in ipairs {
+      "local t = {} while true do t[#t + 1] = { ('x'):rep(500) .. #t } end",
+      "while true do pcall(function() while true do t[#t + 1] = ('x'):rep(500) .. #t end end) end",
+    } do
+      local result = ipc.run {
+        preferences = ("{ memoryLimit = %d }"):format(8 * LIMIT),
+        main = MAIN,
+        page = "t = {} " .. code,
+      }
+      assert.equal(OOM, result.stdout)
+      assert.matches("^lunette: WebContents #1: its renderer needed more than 134217728 bytes"
+        .. " %(limit memoryLimit%)\n$", result.stderr) -- and no error told before
+    end
+  end)
+
+  for name, limit in pairs { small = LIMIT, large = 8 * LIMIT } do
+    it(("is for both worlds of an isolated page together: a %s one"):format(name), function()
+      local share = "kept = {} while collectgarbage 'count' < %d do kept[#kept + 1] = {} end"
+      share = share:format(limit * 5 // 8 // 1024)
+      local result = ipc.run {
+        preferences = ("{ memoryLimit = %d, preload = 'preload.lua' }"):format(limit),
+        main = MAIN,
+        files = { ["preload.lua"] = share, ["page.lua"] = share },
+      }
+      assert.equal(OOM, result.stdout)
+    end)
+  end
+
+  it("leaves a page alone that makes much garbage beside a large heap", function()
+    local output = ipc.output {
+      deadline = 2 * app.DEADLINE,
+      preferences = ("{ memoryLimit = %d }"):format(8 * LIMIT),
+      page = [[
+        local kept = {}
+        while collectgarbage "count" < 75 << 10 do kept[#kept + 1] = ("x"):rep(500) .. #kept end
+        for i = 1, 400000 do local _ = { ("y"):rep(500) .. i } end
+        say(lunette.process.memoryUsage().heapPeak < 126 << 20)
+        quit()
+      ]],
     }
-    assert.equal(OOM, result.stdout)
+    assert.equal("true\n", output)
   end)
 
   it("leaves a page alone that makes much garbage beside what it keeps", function()
