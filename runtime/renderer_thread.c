@@ -81,13 +81,14 @@ static ChildExit run(Thread *thread, void *body) {
   pthread_setname_np(pthread_self(), "lunette-page"); /* for debuggers */
   bool started = prepare(renderer) && connect_to_main(renderer);
   if (started) loop_run(renderer->loop);
-  int code = exit_code(renderer, started);
+  const ChildExit how = {.known = true, .code = exit_code(renderer, started)};
+  if (how.code == CHILD_OUT_OF_MEMORY) thread_over(thread, how); /* it has much to free */
   brake_switch(&renderer->brake, NULL);
   if (renderer->state) memory_limit(renderer->state->memory, SIZE_MAX, NULL, NULL);
   state_free(renderer->state);
   loop_free(renderer->loop);
   channel_close(renderer->end);
-  return (ChildExit){.known = true, .code = code};
+  return how;
 }
 
 /* On any thread */
@@ -133,6 +134,7 @@ int renderer_thread_start(uv_loop_t *loop, const RendererThreadOptions *options,
                                    .release = release,
                                    .body = renderer,
                                    .signal = options->signal,
+                                   .on_over = options->on_over,
                                    .on_exit = options->on_exit,
                                    .owner = options->owner,
                                    .log = options->log};

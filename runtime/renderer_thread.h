@@ -9,7 +9,8 @@
 typedef struct RendererThreadOptions {
   bool sandboxed; /* the page has no luv */
   int signal;     /* by which it can be stopped; 0: it is slower, and looks by itself */
-  void (*on_exit)(Thread *thread, ChildExit how); /* as of ThreadOptions */
+  void (*on_over)(Thread *thread, ChildExit how); /* these two as of ThreadOptions; it is over */
+  void (*on_exit)(Thread *thread, ChildExit how); /* early where its memory was used up */
   void *owner;                                    /* borrowed: thread_owner */
   const LogSink *log;                             /* borrowed: of the host, or NULL */
 } RendererThreadOptions;

@@ -9,7 +9,8 @@
 
 static const char THREAD[] = "lunette.Thread";
 
-/* The userdata; its user value is on_exit. While the thread runs, the registry keeps it. */
+/* The userdata; its user value is on_exit, until that was called. While the thread runs, the
+ * registry keeps it. */
 typedef struct ThreadBox {
   Thread *thread;  /* owned; NULL before the start and after the end */
   ChannelEnd *end; /* owned; of the channel to it, until channel() was called */
@@ -42,17 +43,34 @@ static int tell(lua_State *L) {
   return 0;
 }
 
+/* Takes on_exit from the user value. [-0, +1, never raises] */
+static void take_on_exit(lua_State *L, const ThreadBox *box) {
+  lua_rawgeti(L, LUA_REGISTRYINDEX, box->self);
+  lua_getiuservalue(L, -1, 1);
+  lua_pushnil(L);
+  lua_setiuservalue(L, -3, 1);
+  lua_replace(L, -2);
+}
+
+static void on_thread_over(Thread *thread, ChildExit how) {
+  const ThreadBox *box = thread_owner(thread);
+  State *state = box->state;
+  lua_pushcfunction(state->L, tell);
+  take_on_exit(state->L, box);
+  lua_pushlightuserdata(state->L, &how);
+  entry_call(state, 2);
+}
+
 static void on_thread_exit(Thread *thread, ChildExit how) {
   ThreadBox *box = thread_owner(thread);
   State *state = box->state;
-  lua_State *L = state->L;
-  lua_pushcfunction(L, tell);
-  lua_rawgeti(L, LUA_REGISTRYINDEX, box->self);
-  lua_getiuservalue(L, -1, 1);
-  lua_replace(L, -2);
-  let_go(L, box);
-  lua_pushlightuserdata(L, &how);
-  entry_call(state, 2);
+  lua_pushcfunction(state->L, tell);
+  take_on_exit(state->L, box);
+  bool is_told = lua_isnil(state->L, -1);
+  let_go(state->L, box);
+  lua_pushlightuserdata(state->L, &how);
+  if (is_told) lua_pop(state->L, 3);
+  else entry_call(state, 2);
 }
 
 /* A box without a thread, whose user value is on_exit of the options at index 1. */
@@ -70,7 +88,7 @@ static ThreadBox *push_box(lua_State *L) {
 
 /* Reads {sandboxed=, signal=} at index 1. */
 static RendererThreadOptions check_options(lua_State *L) {
-  RendererThreadOptions options = {.on_exit = on_thread_exit};
+  RendererThreadOptions options = {.on_over = on_thread_over, .on_exit = on_thread_exit};
   luaL_checktype(L, 1, LUA_TTABLE);
   lua_getfield(L, 1, "sandboxed");
   options.sandboxed = lua_toboolean(L, -1);

@@ -20,10 +20,12 @@ enum {
   NEWS_EXHAUSTED = 1,
   NEWS_ENDED = 2,
   NEWS_LINES = 4,
+  NEWS_OVER = 8,
   LINES_MOST = 100,  /* that wait for the owner; more are dropped */
   GRACE = 100,       /* milliseconds to tell that memory is used up */
   ATTEMPT = 100,     /* milliseconds between two tries to stop it */
-  ATTEMPTS_MAX = 10, /* then it is given up */
+  ATTEMPTS_MAX = 10, /* then it is given up; */
+  FREEING_MAX = 30,  /* as long as that, if it only frees what it has */
 };
 
 /* A line for the owner's log. */
@@ -46,6 +48,8 @@ struct Thread {
   Line *lines;    /* atomic; the newest */
   int line_count; /* atomic */
   ChildExit how;  /* the thread's, until it has told its end */
+  ChildExit over; /* the same, from when it is over */
+  bool is_over;   /* all but freeing what it has: its owner knows */
   bool is_asked;  /* to stop; then `reason` is why it ended */
   ChildExit reason;
   int attempts;
@@ -88,6 +92,11 @@ static void *run(void *argument) {
 }
 
 void thread_out_of_memory(Thread *thread) { tell(thread, NEWS_EXHAUSTED); }
+
+void thread_over(Thread *thread, ChildExit how) {
+  thread->over = how;
+  tell(thread, NEWS_OVER);
+}
 
 void thread_log(Thread *thread, LogLevel level, int page, const char *text, size_t size) {
   if (__atomic_load_n(&thread->line_count, __ATOMIC_RELAXED) >= LINES_MOST) return;
@@ -173,7 +182,7 @@ static void on_attempt(uv_timer_t *timer) {
 
 /* Stops it; again until it has ended, as it may be about to start or to resume something. */
 static void ask(Thread *thread, ChildExit reason) {
-  if (thread->is_asked) return;
+  if (thread->is_asked || thread->is_over) return;
   thread->is_asked = true;
   thread->reason = reason;
   thread->options.stop(thread->options.body, thread->id);
@@ -181,6 +190,14 @@ static void ask(Thread *thread, ChildExit reason) {
 }
 
 static void on_grace_over(uv_timer_t *timer) { ask(timer->data, out_of_memory); }
+
+static void on_freeing_over(uv_timer_t *timer) { conclude(timer->data); }
+
+static void be_over(Thread *thread) {
+  thread->is_over = true;
+  uv_timer_start(&thread->timer, on_freeing_over, FREEING_MAX * ATTEMPT, 0);
+  thread->options.on_over(thread, thread->is_asked ? thread->reason : thread->over);
+}
 
 static void on_news(uv_poll_t *watcher, int status, int events) {
   (void)status, (void)events;
@@ -193,7 +210,9 @@ static void on_news(uv_poll_t *watcher, int status, int events) {
   }
   pass_lines_on(thread);
   bool is_exhausted = has_news(thread, NEWS_EXHAUSTED) && !thread->is_asked;
-  if (is_exhausted && !uv_is_active((uv_handle_t *)&thread->timer)) {
+  if (has_news(thread, NEWS_OVER)) {
+    if (!thread->is_over) be_over(thread);
+  } else if (is_exhausted && !uv_is_active((uv_handle_t *)&thread->timer)) {
     uv_timer_start(&thread->timer, on_grace_over, GRACE, 0);
   }
 }
@@ -306,8 +325,9 @@ static void await_news(const Thread *thread) {
 }
 
 void thread_close(Thread *thread) {
+  int attempts = has_news(thread, NEWS_OVER) ? FREEING_MAX : ATTEMPTS_MAX;
   thread->options.on_exit = NULL;
-  for (int i = 0; i < ATTEMPTS_MAX && !has_news(thread, NEWS_ENDED); i++) {
+  for (int i = 0; i < attempts && !has_news(thread, NEWS_ENDED); i++) {
     thread->options.stop(thread->options.body, thread->id);
     await_news(thread);
   }

@@ -18,6 +18,8 @@ typedef struct ThreadOptions {
   void (*release)(void *body);                  /* neither side uses it any more; on any thread */
   void *body;
   int signal;                                     /* that is not blocked on the thread, or 0 */
+  void (*on_over)(Thread *thread, ChildExit how); /* called at most once, before on_exit, where the
+                                                   * thread has told thread_over */
   void (*on_exit)(Thread *thread, ChildExit how); /* called once; `thread` is void afterwards */
   void *owner;                                    /* borrowed: thread_owner */
   const LogSink *log;                             /* borrowed: of the owner; or NULL */
@@ -41,12 +43,16 @@ void thread_set_aside(Thread *thread, bool aside);
 /* The `owner` of the options. */
 void *thread_owner(const Thread *thread);
 
-/* Stops the thread and waits for its end, for a second at most; on_exit does not come any more, and
- * `thread` is void. */
+/* Stops the thread and waits for its end, for a second at most, or three while it frees what it
+ * has; on_exit does not come any more, and `thread` is void. */
 void thread_close(Thread *thread);
 
 /* For the thread itself: its memory is used up. It has a moment to tell, then it is stopped. */
 void thread_out_of_memory(Thread *thread);
+
+/* For the thread itself: it has ended as `how` says, but for freeing what it has, which may take up
+ * to three seconds. It is not stopped any more. */
+void thread_over(Thread *thread, ChildExit how);
 
 /* For the thread itself: a line for the log of the options, which is not NULL. */
 void thread_log(Thread *thread, LogLevel level, int page, const char *text, size_t size);

@@ -288,6 +288,30 @@ describe("forcefullyCrashRenderer stops on a thread", function()
     ]], "while true do end"))
   end)
 
+  it("is gone when its memory is used up, before that is freed", function()
+    local path = os.tmpname()
+    os.remove(path)
+    -- Its finaliser waits for what main does when it hears of the end.
+    local result = ipc.run {
+      preferences = '{ isolation = "thread", sandbox = false, memoryLimit = 16 << 20 }',
+      main = TELL .. ([[
+        say(gone((open()).webContents))
+        assert(io.open(%q, "w")):close()
+        quit()
+      ]]):format(path),
+      page = ([[
+        kept = setmetatable({}, { __gc = function()
+          local file, last = nil, lunette.process.hrtime() + 20e9
+          repeat file = io.open(%q) until file or lunette.process.hrtime() > last
+        end })
+        pcall(string.rep, "x", 1 << 30)
+      ]]):format(path),
+    }
+    os.remove(path)
+    assert.equal('{exitCode = 125, reason = "oom"}\n', result.stdout)
+    assert.is_nil(result.stderr:find("left to itself", 1, true))
+  end)
+
   it("gives up a thread that is inside of a C function, which ends when that returns", function()
     local result = ipc.run {
       preferences = THREAD,
