@@ -14,8 +14,6 @@
  * tells by its finaliser. */
 #include "vm/pacer.h"
 
-#include "vm/brake.h"
-
 #include <lauxlib.h>
 
 enum {
@@ -52,27 +50,39 @@ static void begin_steps(State *state) {
   memory_pace(state->memory, begin_cycles, first_world(state));
 }
 
+static void on_instruction(lua_State *L, lua_Debug *unused);
+
+/* Gives back the hook that was there, the program's or a brake's. */
+static void restore_hook(lua_State *L, const State *state) {
+  if (lua_gethook(L) != on_instruction) return;
+  lua_sethook(L, state->hook_before.function, state->hook_before.mask, state->hook_before.count);
+}
+
 /* The hook that has the collector work in steps from the next instruction on. Coroutines inherit
  * it, from the main thread all that are new. */
 static void on_instruction(lua_State *L, lua_Debug *unused) {
   (void)unused;
   State *state = state_from(L);
-  lua_sethook(L, NULL, 0, 0);
-  if (lua_gethook(state->L) == on_instruction) lua_sethook(state->L, NULL, 0, 0);
-  if (brake_is_pulled(state->loop->brake)) brake_pull_here(state->loop->brake); /* overwritten */
+  restore_hook(L, state);
+  restore_hook(state->L, state);
   if (!state->steps) begin_steps(state);
 }
 
+static void set_hook(lua_State *L, State *state) {
+  if (lua_gethook(L) == on_instruction) return;
+  state->hook_before = (HookBefore){lua_gethook(L), lua_gethookmask(L), lua_gethookcount(L)};
+  lua_sethook(L, on_instruction, LUA_MASKCOUNT, 1);
+}
+
 /* The sentinel's finaliser, which gets it; it is garbage again at once. A finaliser must not change
- * the collector's pace, but a hook may; one of the program's own, or of a brake, stays. A
- * generational collector soon takes the sentinel for old, and looks at it only where it looks at
- * everything: small heaps have no cost of it. */
+ * the collector's mode, but a hook may. A generational collector soon takes the sentinel for old,
+ * and looks at it only where it looks at everything: small heaps have no cost of it. */
 static int on_cycle_end(lua_State *L) {
-  const State *state = state_from(L);
+  State *state = state_from(L);
+  const Memory *memory = state->memory;
   if (lua_getmetatable(L, 1)) lua_setmetatable(L, 1);
   if (state->steps) memory_end_cycle(state->memory);
-  else if (state->memory->used > state->memory->limit / LARGE_SHARE && !lua_gethook(L))
-    lua_sethook(L, on_instruction, LUA_MASKCOUNT, 1);
+  else if (memory->used > memory->limit / LARGE_SHARE) set_hook(L, state);
   return 0;
 }
 

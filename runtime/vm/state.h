@@ -35,6 +35,12 @@ typedef struct Microtasks {
   bool tell_empty; /* HOOK_EMPTY is wanted */
 } Microtasks;
 
+/* A hook of Lua's that another one stands in for. */
+typedef struct HookBefore {
+  lua_Hook function;
+  int mask, count;
+} HookBefore;
+
 /* One Lua state: main's, a renderer's, or one world of a renderer. Never touched by another thread.
  */
 typedef struct State {
@@ -55,11 +61,12 @@ typedef struct State {
   Memory own;            /* what this state has allocated, unless it shares another one's */
   Memory *memory;        /* `own`, or that of the state that it was joined to */
   struct Waiting
-      *receiving;     /* counts the tasks that start and suspend now; NULL: none is counted */
-  const LogSink *log; /* borrowed; NULL: standard error */
-  bool steps;         /* its collector works in steps, ahead of the limit: vm/pacer.c */
-  uint64_t entries;   /* into Lua, so far */
-  void *data;         /* the host's, for bind_host.c; borrowed */
+      *receiving;         /* counts the tasks that start and suspend now; NULL: none is counted */
+  const LogSink *log;     /* borrowed; NULL: standard error */
+  bool steps;             /* its collector works in steps, ahead of the limit: vm/pacer.c */
+  HookBefore hook_before; /* of the coroutine that gets it to */
+  uint64_t entries;       /* into Lua, so far */
+  void *data;             /* the host's, for bind_host.c; borrowed */
 } State;
 
 /* Makes a state on `loop` with Lua's standard libraries, and `import` (vm/loader.h). NULL when
