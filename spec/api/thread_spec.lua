@@ -425,6 +425,166 @@ describe("a spare thread", function()
     ]], ""))
   end)
 
+  it("leaves the core to a page that starts", function()
+    assert.equal("1\n2\n", output(THREAD, THREADS .. [[
+      ipcMain.on("starting", function(event)
+        say(select(2, list()))
+        event.returnValue = true
+      end)
+      local _, load = open()
+      load:await()
+      threads(2)
+      say(select(2, list()))
+      quit()
+    ]], "ipc.sendSync 'starting'"))
+  end)
+
+  it("is made as well when a page cannot begin, or is stopped before", function()
+    assert.equal("false\ntrue\n" .. KILLED .. "true true\n", ipc.output {
+      preferences = THREAD,
+      files = { ["broken.lua"] = "(" },
+      main = TELL .. THREADS .. [[
+        local _, load = open "broken.lua"
+        say((load:pawait()))
+        local two = threads(2)
+        ipcMain.on("starting", function(event)
+          say(select(2, list()) == 2) -- the broken page, and this one on what was the spare
+          event.sender:forcefullyCrashRenderer()
+        end)
+        gone(tell((open())))
+        local left = threads(2)
+        local new = other(left, two)
+        say(new ~= nil, next(left, next(left)) ~= nil)
+        quit()
+      ]],
+      page = "ipc.sendSync 'starting' while true do end",
+    })
+  end)
+
+  -- An app that waits for what becomes of spares: `core` are the runtime's threads, `last` is the
+  -- one that was started last; `ended()` awaits that one has ended.
+  local OPENED <const> = THREADS .. [[
+    local import = debug.getregistry()["lunette.import"]
+    local core, last = import "core.thread", nil
+    local spawn, ends = core.spawn, 0
+    core.spawn = function(options)
+      local on_exit = options.on_exit
+      options.on_exit = function(...)
+        ends = ends + 1
+        on_exit(...)
+      end
+      local thread, err, name = spawn(options)
+      last = thread or last
+      return thread, err, name
+    end
+    app.on("window-all-closed", function() end)
+    app.on("render-process-gone", function(_, _, details) say(details) end)
+    local function ended()
+      for _ = 1, 5000 do
+        if ends > 0 then return end
+        lunette.sleep(1)
+      end
+      say "no thread has ended"
+    end
+    local function ask(win)
+      return win.webContents:invoke("ask"):await()
+    end
+    local function open_one()
+      local win, load = open()
+      load:await()
+      return win
+    end
+  ]]
+  local ANSWER <const> = "ipc.handle('ask', function() return 'here' end)"
+
+  it("ends when no page comes, and another one is made with the next page", function()
+    assert.equal('"here"\n"here" "here"\n', output(THREAD, OPENED .. [[
+      import "main.threads".patience = 20
+      local first = open_one()
+      ended()
+      threads(1)
+      say(ask(first))
+      import "main.threads".patience = 10000
+      local second = open_one()
+      threads(3)
+      say(ask(first), ask(second))
+      quit()
+    ]], ANSWER))
+  end)
+
+  it("may end while it boots, and while pages come", function()
+    assert.equal("40\n", output(THREAD, OPENED .. [[
+      local threads_of, count = import "main.threads", 0
+      for i = 1, 40 do
+        threads_of.patience = i % 4 -- milliseconds: shorter than a boot, or a load, or not
+        local win = open_one()
+        if ask(win) == "here" then count = count + 1 end
+        win:destroy()
+      end
+      threads(0)
+      say(count)
+      quit()
+    ]], ANSWER))
+  end)
+
+  it("does not keep the loop running", function()
+    assert.equal("true\n", output(THREAD, OPENED .. [[
+      local function held()
+        local counts = import "core.loop".held_by()
+        return ("%d %d"):format(counts.timer or 0, counts.poll or 0)
+      end
+      local start, count = core.spawn, 0
+      core.spawn = function(options)
+        count = count + 1
+        if count ~= 2 then return start(options) end -- the second one were the first spare
+      end
+      open_one()
+      local without = held()
+      open_one():destroy()
+      threads(2)
+      for _ = 1, 5000 do
+        if held() == without then break end
+        lunette.sleep(1)
+      end
+      say(held() == without)
+      quit()
+    ]], ANSWER))
+  end)
+
+  it("is not missed when it dies", function()
+    assert.equal('"here" "here"\n', output(THREAD, OPENED .. [[
+      local first = open_one()
+      threads(2)
+      last:kill()
+      ended()
+      threads(1)
+      local second = open_one()
+      threads(3)
+      say(ask(first), ask(second))
+      quit()
+    ]], ANSWER))
+  end)
+
+  it("is not missed when it cannot be made", function()
+    assert.equal('"here" "here"\n1\n', output(THREAD, OPENED .. [[
+      local count = 0
+      local start = core.spawn
+      core.spawn = function(options)
+        count = count + 1
+        if count == 2 then return nil, "EAGAIN: try again", "EAGAIN" end
+        if count == 4 then error "not enough memory" end
+        return start(options)
+      end
+      local first = open_one()
+      local second = open_one()
+      say(ask(first), ask(second))
+      first:destroy()
+      threads(1)
+      say(select(2, list()))
+      quit()
+    ]], ANSWER))
+  end)
+
   -- What a page says of itself, when it is opened with other preferences than the first one.
   local function second(preferences, page)
     return ipc.run {

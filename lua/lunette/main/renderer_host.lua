@@ -55,6 +55,7 @@ end
 
 local function process_ended(self, reason, code)
   self._exit = { reason = reason, code = code }
+  self:settled()
   if self._monitor then self._monitor:stop() end
   if not self._link_end then
     set_timer(self, LINK_END_MS, function()
@@ -140,6 +141,11 @@ function RendererHost:answered()
   if self._monitor then self._monitor:answered() end
 end
 
+--- Its page has begun, cannot begin, or has gone.
+function RendererHost:settled()
+  threads.settled(self._child)
+end
+
 --- The page ends its process by itself: its exit code is its own.
 function RendererHost:leaving()
   self._is_leaving = true
@@ -192,6 +198,7 @@ end
 function RendererHost:link_ended(fault)
   if self._link_end then return end
   self._link_end = { fault = fault }
+  self:settled()
   if self._monitor then self._monitor:stop() end
   if fault then
     self:kill "SIGKILL"

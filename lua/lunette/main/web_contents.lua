@@ -32,8 +32,6 @@ local web_frame_main = import "main.web_frame_main"
 
 local check, fire = arguments.check, Emitter.fire
 
-local WEAK_KEYS <const> = { __mode = "k" }
-
 ---@class WebContents : Emitter
 local WebContents = Emitter.extend "WebContents"
 WebContents._example = "win.webContents"
@@ -218,6 +216,7 @@ end
 local function stop_loading(self)
   self._is_loading = false
   announce(self, "did-stop-loading")
+  if self._host then self._host:settled() end
 end
 
 -- The load that the page of now is of: nil when that is loaded, or goes on until the next load
@@ -471,7 +470,7 @@ WebContents._internal = {
   ["find-contents"] = function(self, id)
     local receiver = find_receiver(self, id)
     if not receiver then return false end
-    receiver._senders = receiver._senders or setmetatable({}, WEAK_KEYS)
+    receiver._senders = receiver._senders or setmetatable({}, { __mode = "k" })
     receiver._senders[self] = true
     return true
   end,
