@@ -62,6 +62,8 @@ return {
     value = thread "mib_echo_us", over = bare "mib_copy_us", at_most = 5 },
   { title = "on a thread: spawn to first message", to = "C + Lua thread",
     value = thread "spawn_ms", over = { "C threads", "spawn_ms", FREE }, at_most = 1.3 },
+  { title = "the same, windows 5 ms apart", to = "C + Lua thread",
+    value = thread "spawn_apart_ms", over = { "C threads", "spawn_apart_ms", FREE } },
   { title = "on a thread: idle memory (PSS, 10 alive)", to = "C + Lua thread",
     value = thread "pss_kib", over = { "C threads", "pss_kib", FREE }, at_most = 1.3 },
   { title = "codec, small", to = "lua-cjson",

@@ -13,7 +13,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { WARM_UP = 2000, CALLS = 20000, SPAWNS = 40, IDLE = 10, IDLE_US = 100000 };
+enum { WARM_UP = 2000, CALLS = 20000, SPAWNS = 40, APART_US = 5000, IDLE = 10, IDLE_US = 100000 };
 
 /* ---- an exchange ---- */
 
@@ -142,25 +142,32 @@ static void measure_idle(Nursery *nursery) {
   for (int i = 0; i < IDLE; i++) pthread_join(threads[i], NULL);
 }
 
-static void measure_spawns(void) {
-  Nursery nursery;
+/* One after the other: at once, or so many microseconds later. */
+static void measure_spawns(Nursery *nursery, const char *metric, useconds_t apart) {
   int count = scaled(SPAWNS);
   double *samples = new_samples(count);
+  for (int i = 0; i < count; i++) {
+    if (apart > 0) usleep(apart);
+    double begun = now_us();
+    pthread_t thread = spawn(nursery);
+    samples[i] = (now_us() - begun) / 1e3;
+    end(nursery, thread);
+  }
+  emit_samples(metric, samples, count);
+}
+
+static void measure_all(void) {
+  Nursery nursery;
   uv_async_init(uv_default_loop(), &nursery.up, on_up);
   uv_sem_init(&nursery.bye, 0);
-  for (int i = 0; i < count; i++) {
-    double begun = now_us();
-    pthread_t thread = spawn(&nursery);
-    samples[i] = (now_us() - begun) / 1e3;
-    end(&nursery, thread);
-  }
-  emit_samples("spawn_ms", samples, count);
+  measure_spawns(&nursery, "spawn_ms", 0);
+  measure_spawns(&nursery, "spawn_apart_ms", APART_US);
   measure_idle(&nursery);
 }
 
 int main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "rtt") == 0) measure_exchange();
-  else if (argc == 2 && strcmp(argv[1], "spawn") == 0) measure_spawns();
+  else if (argc == 2 && strcmp(argv[1], "spawn") == 0) measure_all();
   else die("a mode");
   return 0;
 }

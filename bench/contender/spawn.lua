@@ -5,14 +5,17 @@ local report = require "report"
 local stats = require "stats"
 local BrowserWindow, ipcMain = lunette.BrowserWindow, lunette.ipcMain
 
-local SPAWNS <const>, IDLE_WINDOWS <const>, IDLE_MS <const> = 40, 10, 200
+local SPAWNS <const>, APART_MS <const> = 40, 5
+local IDLE_WINDOWS <const>, IDLE_MS <const> = 10, 200
 
 local M = {}
 
--- From asking for a window until its page's first message is here, one after the other.
-local function measure_spawns()
+-- From asking for a window until its page's first message is here, one after the other: at once,
+-- or so many milliseconds later.
+local function measure_spawns(metric, apart)
   local samples = {}
   for i = 1, stats.scaled(SPAWNS, report.scale) do
+    if apart > 0 then lunette.sleep(apart) end
     local came, resolve = lunette.Promise.withResolvers()
     ipcMain.once("first", function() resolve(lunette.process.hrtime()) end)
     local begun = lunette.process.hrtime()
@@ -21,7 +24,7 @@ local function measure_spawns()
     samples[i] = (came:await() - begun) / 1e6
     window:destroy()
   end
-  report.print("spawn_ms", stats.of(samples))
+  report.print(metric, stats.of(samples))
 end
 
 -- PSS of the processes of the windows: all of them, or main's, when they are threads of that.
@@ -49,7 +52,8 @@ local function measure_memory()
 end
 
 function M.spawn()
-  measure_spawns()
+  measure_spawns("spawn_ms", 0)
+  measure_spawns("spawn_apart_ms", APART_MS)
   measure_memory()
 end
 
