@@ -1,13 +1,12 @@
 -- SPDX-License-Identifier: MIT
 -- One end of a link, whose other end the spec plays by the bytes it writes.
 local Promise = require("lunette").Promise
+local app = require "spec.support.app"
 local import = require "spec.support.import"
 local uv = require("lunette").uv
 local wire = require "spec.support.wire"
 local Peer = import "common.peer"
 local report = import "common.report"
-
-local DEADLINE <const> = 5000
 
 describe("a peer", function()
   local peer, owner, fd, gone, warn
@@ -50,7 +49,7 @@ describe("a peer", function()
   end)
 
   local function assert_fault(fault)
-    assert.equal(fault, gone:timeout(DEADLINE):await())
+    assert.equal(fault, gone:timeout(app.DEADLINE):await())
     assert.same({}, owner.came)
   end
 
@@ -89,7 +88,7 @@ describe("a peer", function()
     uv.fs_close(fd)
     connect "peer"
     write(boot, boot)
-    assert.equal("a greeting once more", gone:timeout(DEADLINE):await())
+    assert.equal("a greeting once more", gone:timeout(app.DEADLINE):await())
     assert.equal(1, #owner.came)
     assert.equal("boot", owner.came[1][1])
   end)
@@ -99,7 +98,7 @@ describe("a peer", function()
     report.warn = function(text) said = text end
     connect "main"
     write(wire.packet(0))
-    gone:timeout(DEADLINE):await()
+    gone:timeout(app.DEADLINE):await()
     local fault = "a packet of a kind that this peer may not send"
     assert.equal("closing the link to the spec: it sent " .. fault, said)
   end)
@@ -129,7 +128,7 @@ describe("a peer", function()
     assert.equal("1 questions wait for their answers already (limit openInvokes)", text)
     last:catch(function() end)
     write(hello, wire.packet(wire.REPLY, { id = 1, body = wire.body "answer" }))
-    assert.equal("answer", last:timeout(DEADLINE):await())
+    assert.equal("answer", last:timeout(app.DEADLINE):await())
     assert.equal("pending", ask():catch(function() end):status())
   end)
 
@@ -144,10 +143,10 @@ describe("a peer", function()
     local second = ask()
     write(hello, wire.packet(wire.REPLY, { id = 1, body = wire.body "late" }))
     write(wire.packet(wire.REPLY, { id = 2, body = wire.body "second" }))
-    assert.equal("second", second:timeout(DEADLINE):await())
+    assert.equal("second", second:timeout(app.DEADLINE):await())
     local third = ask()
     write(wire.packet(wire.REPLY, { id = 2, body = wire.body "third" }))
-    assert.equal("third", third:timeout(DEADLINE):await())
+    assert.equal("third", third:timeout(app.DEADLINE):await())
   end)
 
   it("rejects what waits when it is closed, once, and drops what is sent then", function()
