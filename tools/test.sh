@@ -28,7 +28,7 @@ $LINT || fail lint
 
 for test; do
   name=${test#"$out"/}
-  if run 300 "$test" >"$test.log" 2>&1; then
+  if run 1200 "$test" >"$test.log" 2>&1; then
     passed=$((passed + 1))
     echo "ok    $name"
   else

@@ -32,7 +32,7 @@ static inline LunetteHost *open_app(const char *code, const char *page) {
 
 /* The next event of the type, with those before it dropped; of type NONE after the deadline. */
 static inline const LunetteEvent *await_event(LunetteHost *host, int type) {
-  double end = now_ms() + DEADLINE;
+  double end = now_ms() + patience();
   for (;;) {
     const LunetteEvent *event = lunette_next_event(host);
     if (event->type == type) return event;

@@ -24,7 +24,7 @@ static size_t read_end(int fd, char *text, size_t room) {
   size_t size = 0;
   ssize_t count = 1;
   struct pollfd entry = {.fd = fd, .events = POLLIN};
-  while (count > 0 && size + 1 < room && CHECK(poll(&entry, 1, DEADLINE) > 0)) {
+  while (count > 0 && size + 1 < room && CHECK(poll(&entry, 1, patience()) > 0)) {
     count = read(fd, text + size, room - size - 1);
     if (count > 0) size += (size_t)count;
   }

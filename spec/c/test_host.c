@@ -118,7 +118,7 @@ static void test_budget(void) {
   double begun = now_ms();
   CHECK(lunette_pump(host, 5000) == LUNETTE_MORE);
   double took = now_ms() - begun;
-  CHECK(took >= 4.9 && took < DEADLINE);
+  CHECK(took >= 4.9 && took < patience());
   CHECK(lunette_timeout(host) == 0 && lunette_wait(host, -1) == LUNETTE_MORE);
   lunette_close(host);
 }
@@ -184,7 +184,7 @@ static bool sleeps_until(LunetteHost *host, int type) {
       if (event->type == type) return true;
     struct pollfd entry = {.fd = lunette_descriptor(host), .events = POLLIN};
     int timeout = lunette_timeout(host);
-    if (poll(&entry, 1, timeout < 0 ? DEADLINE : timeout) == 0 && timeout < 0) return false;
+    if (poll(&entry, 1, timeout < 0 ? patience() : timeout) == 0 && timeout < 0) return false;
   }
 }
 
@@ -288,7 +288,7 @@ static void test_post_wakes(void) {
   LunetteHost *host = open_app("", NULL);
   while (lunette_pump(host, 1000) == LUNETTE_MORE) continue;
   pthread_create(&thread, NULL, post_late, host);
-  CHECK(lunette_wait(host, DEADLINE) == LUNETTE_MORE);
+  CHECK(lunette_wait(host, patience()) == LUNETTE_MORE);
   pthread_join(thread, NULL);
   lunette_close(host);
 }
@@ -391,7 +391,7 @@ static void test_log_hook(void) {
   CHECK(open_with(options, &host) == LUNETTE_OK);
   CHECK(strcmp(hooks.last, "a\tnil\t1") == 0 && hooks.last_level == LUNETTE_LOG_INFO);
   int number = lunette_page_open(host, "page.lua", NULL);
-  while (hooks.lines < 3 && lunette_wait(host, DEADLINE) >= 0) lunette_pump(host, 1000);
+  while (hooks.lines < 3 && lunette_wait(host, patience()) >= 0) lunette_pump(host, 1000);
   CHECK(strcmp(hooks.last, "careful") == 0);
   CHECK(hooks.last_level == LUNETTE_LOG_WARNING && hooks.last_page == number);
   send_text(host, LUNETTE_MAIN, "error", NULL);
@@ -405,7 +405,7 @@ static void test_errors_are_logged(void) {
                             .log = on_log};
   options.data = &hooks;
   CHECK(open_with(options, &host) == LUNETTE_OK);
-  while (hooks.lines < 1 && lunette_wait(host, DEADLINE) >= 0) lunette_pump(host, 1000);
+  while (hooks.lines < 1 && lunette_wait(host, patience()) >= 0) lunette_pump(host, 1000);
   CHECK(strstr(hooks.last, "uncaught error: ") && hooks.last_level == LUNETTE_LOG_ERROR);
   CHECK(lunette_pump(host, 100) != LUNETTE_ENDED);
   lunette_close(host);
@@ -449,7 +449,7 @@ static void test_full_queue(void) {
   int taken = 0;
   lunette_on(host, "n", NULL, NULL);
   lunette_page_open(host, "page.lua", NULL);
-  for (double end = now_ms() + DEADLINE; taken < 40000 && now_ms() < end;) {
+  for (double end = now_ms() + patience(); taken < 40000 && now_ms() < end;) {
     for (int i = 0; i < 200; i++) lunette_pump(host, 20000);
     const LunetteEvent *event;
     int here = 0;
@@ -458,7 +458,7 @@ static void test_full_queue(void) {
       here++;
     }
     CHECK(here < 16384 + 4096);
-    if (here > 0) end = now_ms() + DEADLINE;
+    if (here > 0) end = now_ms() + patience();
   }
   CHECK(taken == 40000);
   lunette_close(host);

@@ -110,7 +110,7 @@ static void test_invoke_callback(void) {
   lunette_page_open(host, "page.lua", NULL);
   CHECK(await_text(host, LUNETTE_EVENT_LOG, "answer\t10"));
   CHECK(await_text(host, LUNETTE_EVENT_LOG, "answer\tError invoking remote method 'ask': two"));
-  while (!later && lunette_wait(host, DEADLINE) >= 0) lunette_pump(host, 1000);
+  while (!later && lunette_wait(host, patience()) >= 0) lunette_pump(host, 1000);
   CHECK(reply_text(host, later, "[30]") == LUNETTE_OK);
   CHECK(await_text(host, LUNETTE_EVENT_LOG, "answer\t30"));
   lunette_close(host);

@@ -217,9 +217,9 @@ static void test_queue_is_full(void) {
                                      "for i = 1, 40000 do ipc.send('x', i) end");
   lunette_on(host, "x", NULL, NULL);
   lunette_page_open(host, "page.lua", THREAD);
-  double end = now_ms() + DEADLINE;
+  double end = now_ms() + patience();
   int next = 1;
-  while (lunette_pump(host, DEADLINE * 1000) != LUNETTE_MORE && now_ms() < end)
+  while (lunette_pump(host, patience() * 1000) != LUNETTE_MORE && now_ms() < end)
     lunette_wait(host, 100);
   take_numbers(host, &next);
   CHECK(next > EVENTS_MOST - 16 && next <= EVENTS_MOST + 1);
@@ -368,7 +368,7 @@ static void test_few_descriptors(const char *preferences, bool has_spare) {
     int before = count_fds(), ends = 0;
     limit_descriptors(more);
     for (int i = 0; i < 3; i++) lunette_page_open(host, "page.lua", preferences);
-    double end = now_ms() + DEADLINE;
+    double end = now_ms() + patience();
     while (ends < 3 && now_ms() < end) {
       int type = lunette_next_event(host)->type;
       if (type == LUNETTE_EVENT_PAGE_LOADED || type == LUNETTE_EVENT_PAGE_GONE) ends++;

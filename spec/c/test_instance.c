@@ -29,7 +29,7 @@ static void make_id(char *id, size_t room, const char *name) {
 
 /* A holder that works is slow at times, as under valgrind. It got nothing then: try again. */
 static int acquire(const char *id, const char *message, size_t size) {
-  uint64_t end = uv_hrtime() + DEADLINE * (uint64_t)1000000;
+  uint64_t end = uv_hrtime() + patience() * (uint64_t)1000000;
   int fd = -1, result = UV_ETIMEDOUT;
   while (result == UV_ETIMEDOUT && uv_hrtime() < end)
     result = instance_acquire(id, message, size, &fd);
@@ -130,7 +130,7 @@ static pid_t fork_deaf_holder(const char *id) {
     struct pollfd entry = {.events = POLLIN};
     if (instance_acquire(id, "", 0, &entry.fd) != 1) _exit(1);
     if (write(held[1], "", 1) != 1) _exit(1);
-    _exit(poll(&entry, 1, DEADLINE) == 1 ? 0 : 1);
+    _exit(poll(&entry, 1, patience()) == 1 ? 0 : 1);
   }
   close(held[1]);
   CHECK(read(held[0], &byte, 1) == 1);

@@ -116,7 +116,7 @@ static void test_spare(int number, bool await_spare) {
     hosts[i] = open_page(main, "", number);
     CHECK(await_event(hosts[i], LUNETTE_EVENT_PAGE_LOADED)->type != LUNETTE_EVENT_NONE);
   }
-  for (double end = now_ms() + DEADLINE; await_spare && count_pages() < 4;) {
+  for (double end = now_ms() + patience(); await_spare && count_pages() < 4;) {
     bool is_late = now_ms() > end;
     if (is_late && !CHECK(!is_late)) break;
     for (int i = 0; i < 2; i++) lunette_pump(hosts[i], 1000);
