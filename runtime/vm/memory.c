@@ -36,6 +36,9 @@ void memory_limit(Memory *memory, size_t limit, void (*exhausted)(void *data, bo
   memory->exhausted = exhausted;
   memory->data = data;
   memory->mark = memory->used;
+  memory->has_refused = memory->is_behind = false;
+  memory->begin_cycle = NULL;
+  memory->cycle_mark = SIZE_MAX;
 }
 
 void memory_refuse(Memory *memory, bool refuse) {

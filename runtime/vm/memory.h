@@ -54,7 +54,7 @@ void memory_init(Memory *memory);
 /* Limits the sum to `limit` bytes. When a request is refused although the collector has run, or the
  * collector would run again and again for next to nothing, exhausted(data, false) is called; Lua
  * raises "not enough memory", and there is a little more to end with. Past that, exhausted(data,
- * true). */
+ * true). It is not paced any more: see memory_pace. */
 void memory_limit(Memory *memory, size_t limit, void (*exhausted)(void *data, bool again),
                   void *data);
 

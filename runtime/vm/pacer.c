@@ -44,9 +44,11 @@ static State *first_world(State *state) {
   return state;
 }
 
+/* Not in a coroutine that a finaliser runs; and not where the limit is lifted, as at the end. */
 static void begin_steps(State *state) {
+  if (state->memory->limit == SIZE_MAX) return;
+  if (lua_gc(state->L, LUA_GCINC, NEVER, SPEED, 0) < 0) return;
   state->steps = true;
-  lua_gc(state->L, LUA_GCINC, NEVER, SPEED, 0);
   memory_pace(state->memory, begin_cycles, first_world(state));
 }
 

@@ -115,6 +115,7 @@ static void leave_worlds(State *state) {
   State *before = state;
   while (before->worlds != state) before = before->worlds;
   before->worlds = state->worlds;
+  state->worlds = state;
 }
 
 void state_free(State *state) {

@@ -163,6 +163,47 @@ static void test_hook(void) {
               true);
 }
 
+/* As the bridge between two worlds does, whose finaliser runs behind those of the page's own. */
+static int l_end_world(lua_State *L) {
+  State **world = lua_touserdata(L, 1);
+  state_free(*world);
+  return 0;
+}
+
+static void own_world(State *state, State *world) {
+  lua_State *L = state->L;
+  State **owned = lua_newuserdatauv(L, sizeof(State *), 0);
+  *owned = world;
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, l_end_world);
+  lua_setfield(L, -2, "__gc");
+  lua_setmetatable(L, -2);
+  lua_setglobal(L, "world");
+}
+
+/* At the end finalisers may allocate as much as they like, while there are still two worlds. */
+static void test_end(void) {
+  int ends[2] = {0, 0};
+  Loop *loop = loop_new();
+  State *state = state_new(loop), *world = state_new(loop);
+  state_join(world, state);
+  own_world(state, world);
+  memory_limit(state->memory, LIMIT, on_exhausted, ends);
+  pacer_start(state);
+  pacer_start(world);
+  lua_register(state->L, "ended", l_ended);
+  lua_register(state->L, "mark", l_mark);
+  CHECK(run_in(state, FUNCTIONS) == LUA_OK);
+  CHECK(run_in(state,
+               "fill(kept, 80 << 20) waste(1 << 28)\n"
+               "at_end = setmetatable({}, { __gc = function() waste(1 << 28) end })") == LUA_OK);
+  CHECK(state->steps);
+  memory_limit(state->memory, SIZE_MAX, NULL, NULL);
+  state_free(state);
+  CHECK(ends[0] + ends[1] == 0);
+  loop_free(loop);
+}
+
 static void test_all(void) {
   test_hogs();
   test_jump();
@@ -170,6 +211,7 @@ static void test_all(void) {
   test_phases();
   test_stopped();
   test_hook();
+  test_end();
 }
 
 int main(void) { return run_test(test_all); }
