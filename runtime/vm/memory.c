@@ -93,9 +93,11 @@ static bool leaves_less(const Memory *memory, size_t used, int share) {
   return used > memory->limit - memory->limit / (size_t)share;
 }
 
-/* Where the next cycle begins: where the heap has doubled, but it needs some room to end in. */
-static void set_cycle_mark(Memory *memory) {
-  size_t left = memory->used, room = left < memory->limit ? (memory->limit - left) / 4 * 3 : 0;
+/* Where the next cycle begins: at once, or where the heap has doubled; but it needs some room to
+ * end in. */
+static void set_cycle_mark(Memory *memory, bool later) {
+  size_t left = memory->used;
+  size_t room = later && left < memory->limit ? (memory->limit - left) / 4 * 3 : 0;
   memory->cycle_mark = left + (room < left ? room : left);
   if (memory->mark > memory->cycle_mark) memory->mark = memory->cycle_mark;
 }
@@ -104,34 +106,53 @@ void memory_pace(Memory *memory, bool (*begin_cycle)(void *paced), void *paced) 
   memory->begin_cycle = begin_cycle;
   memory->paced = paced;
   memory->cycle_end = processor_time();
-  set_cycle_mark(memory);
+  set_cycle_mark(memory, true);
 }
 
 static void begin_cycle(Memory *memory) {
   if (!memory->begin_cycle(memory->paced)) return;
   memory->cycle_mark = SIZE_MAX;
+  memory->cycle_used = memory->used;
   memory->begun = processor_time();
 }
 
-/* Whether most of the time since the last cycle went by in this one; unless that was the program's
- * own, which has not begun at the mark. */
+/* What the collector needs for each byte, by the cycle that has ended. The program's own work
+ * within it, which may be much, is not told apart: so it is what the cheapest of the last cycles
+ * took. One of the program's own, which has not begun at the mark, tells nothing. */
+static void measure_cycle(Memory *memory, uint64_t now) {
+  if (memory->cycle_mark != SIZE_MAX) return;
+  double cost = (double)(now - memory->begun) / (double)memory->used;
+  double most = memory->cycle_cost + memory->cycle_cost / 8; /* the heap may be another by now */
+  memory->cycle_cost = most == 0 || cost < most ? cost : most;
+}
+
+/* Whether cycles like the one that has ended take most of the time. */
 static bool is_slow_cycle(Memory *memory, uint64_t now) {
-  uint64_t begun = memory->cycle_mark == SIZE_MAX ? memory->begun : now;
-  bool slow = now - begun > (now - memory->cycle_end) / 4 * 3;
+  measure_cycle(memory, now);
+  double needed = memory->cycle_cost * (double)memory->used;
+  bool slow = needed > (double)(now - memory->cycle_end) / 4 * 3;
   bool counts = slow && leaves_less(memory, memory->used, SLOW_SHARE);
   memory->slow_cycles = counts ? memory->slow_cycles + 1 : 0;
   memory->cycle_end = now;
   return memory->slow_cycles >= SLOW_MAX;
 }
 
+/* Whether what it has left is what the program keeps: finalisers may have made garbage meanwhile,
+ * or it was one of the program's own, which had begun long before. */
+static bool is_telling(const Memory *memory) {
+  size_t most = memory->cycle_used + memory->limit / FUTILE_SHARE / 2;
+  return memory->cycle_mark == SIZE_MAX && memory->used < most;
+}
+
 void memory_end_cycle(Memory *memory) {
   if (memory->limit == SIZE_MAX || memory->is_exhausted) return;
-  bool slow = is_slow_cycle(memory, processor_time());
-  if (slow || leaves_less(memory, memory->used, FUTILE_SHARE)) {
+  bool tells = is_telling(memory), slow = is_slow_cycle(memory, processor_time());
+  bool futile = leaves_less(memory, memory->used, FUTILE_SHARE);
+  if (slow || (futile && tells)) {
     memory->is_exhausted = true;
     memory->exhausted(memory->data, true);
   } else {
-    set_cycle_mark(memory);
+    set_cycle_mark(memory, !futile);
   }
 }
 
@@ -173,7 +194,7 @@ static bool judge(Memory *memory, const void *block, size_t more) {
   size_t wanted = memory->used + memory->more;
   memory->has_refused = memory->is_behind = false;
   if (wanted <= memory->limit && !(same && is_crawling(memory, wanted))) {
-    if (memory->begin_cycle) set_cycle_mark(memory);
+    if (memory->begin_cycle) set_cycle_mark(memory, true);
     return false;
   }
   exhaust(memory);

@@ -40,6 +40,8 @@ typedef struct Memory {
   void *paced;                      /* borrowed: for that */
   size_t cycle_mark;                /* SIZE_MAX while a cycle is under way, or none is wanted */
   uint64_t cycle_end;               /* of the last one, as `begun` */
+  size_t cycle_used;                /* where the one under way has begun */
+  double cycle_cost;                /* nanoseconds that the collector needs for each byte */
   int slow_cycles;                  /* in a row */
   Pool pool;                        /* of blocks that were freed */
   Loans *loans;                     /* owned; NULL until something was lent */

@@ -49,7 +49,7 @@ static inline void on_deadline(uv_timer_t *timer) {
 /* Starts the deadline, which is for the next event. */
 static inline void wait_anew(Wait *wait) {
   uv_update_time(&wait->loop);
-  uv_timer_start(&wait->deadline, on_deadline, patience(), 0);
+  uv_timer_start(&wait->deadline, on_deadline, (uint64_t)patience(), 0);
 }
 
 /* Makes the loop and starts the deadline. */

@@ -137,6 +137,29 @@ static void test_phases(void) {
               true);
 }
 
+/* Much of the time between two cycles may go by within one, in which the program computes. Not that
+ * is what makes a page with little room slow. */
+static void test_computing(void) {
+  check_alive("fill(kept, 205 << 20)\n"
+              "for i = 1, 6 do\n"
+              "  local start = os.clock()\n"
+              "  while mark() > 0 do waste(2400) end\n"
+              "  local now = os.clock()\n"
+              "  while os.clock() - now < 8 * (now - start) do end\n"
+              "  while mark() < 0 do waste(2400) end\n"
+              "end",
+              true);
+}
+
+/* What finalisers make beside it is garbage in the next cycle only. */
+static void test_finalisers(void) {
+  check_alive("fill(kept, 80 << 20)\n"
+              "local mt = { __gc = function() waste(2400) end }\n"
+              "for i = 1, 64000 do setmetatable({}, mt) end\n"
+              "waste(1 << 28)",
+              true);
+}
+
 /* Where the program has stopped the collector, it may pass the place where a cycle would begin. */
 static void test_stopped(void) {
   check_alive("fill(kept, 100 << 20)\n"
@@ -209,6 +232,8 @@ static void test_all(void) {
   test_jump();
   test_garbage();
   test_phases();
+  test_computing();
+  test_finalisers();
   test_stopped();
   test_hook();
   test_end();

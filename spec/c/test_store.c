@@ -141,7 +141,7 @@ static void test_idle(void) {
   uv_timer_t deadline;
   uv_timer_init(&pair.loop->uv, &deadline);
   deadline.data = &late;
-  uv_timer_start(&deadline, on_late, patience(), 0);
+  uv_timer_start(&deadline, on_late, (uint64_t)patience(), 0);
   CHECK(pass(&pair, pair.main, LARGE));
   CHECK(channel_store(pair.held)->data && !list_empty(&pair.loop->grown));
   CHECK(!uv_has_ref((uv_handle_t *)&pair.loop->tender));
