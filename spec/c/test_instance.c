@@ -29,7 +29,7 @@ static void make_id(char *id, size_t room, const char *name) {
 
 /* A holder that works is slow at times, as under valgrind. It got nothing then: try again. */
 static int acquire(const char *id, const char *message, size_t size) {
-  uint64_t end = uv_hrtime() + patience() * (uint64_t)1000000;
+  uint64_t end = uv_hrtime() + (unsigned)patience() * (uint64_t)1000000;
   int fd = -1, result = UV_ETIMEDOUT;
   while (result == UV_ETIMEDOUT && uv_hrtime() < end)
     result = instance_acquire(id, message, size, &fd);
