@@ -244,7 +244,7 @@ describe("every public function, called with odd values,", function()
         os.exit(0)
       ]],
       ["page.lua"] = "",
-    }, { deadline = 60000 })
+    }, { deadline = 3 * app.DEADLINE })
     assert_unharmed(result)
   end)
 
@@ -252,7 +252,7 @@ describe("every public function, called with odd values,", function()
     it(("raises nothing worse than a Lua error in a page { %s }"):format(preferences), function()
       local result = page.run("", {
         preferences = preferences,
-        deadline = 60000,
+        deadline = 3 * app.DEADLINE,
         files = {
           ["page.lua"] = "local objects = { require('lunette').Promise.new(function() end) }\n"
             .. ABUSE

@@ -4,7 +4,7 @@ local app = require "spec.support.app"
 local ipc = require "spec.support.ipc"
 
 -- Two huge turns take seconds; machines under a sanitizer or under load take longer.
-local GENEROUS <const> = 120000
+local GENEROUS <const> = 6 * app.DEADLINE
 
 describe("the message size", function()
   local LIMITS <const> = "{ limits = { messageSize = 1000 } }"

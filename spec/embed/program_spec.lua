@@ -7,7 +7,8 @@ local library = build .. "/lib/liblunette.so.0"
 local has_library = name == "release" or name == "debug"
 
 local function run(...)
-  return app.spawn(build .. "/spec/embed/program", { library, ... }, { deadline = 60000 }).wait()
+  local options = { deadline = 3 * app.DEADLINE }
+  return app.spawn(build .. "/spec/embed/program", { library, ... }, options).wait()
 end
 
 local function expect(said, ...)
