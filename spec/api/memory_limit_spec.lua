@@ -172,7 +172,7 @@ describe("memoryLimit", function()
       page = [[
         local kept = {}
         while collectgarbage "count" < 75 << 10 do kept[#kept + 1] = ("x"):rep(500) .. #kept end
-        for i = 1, 400000 do local _ = { ("y"):rep(500) .. i } end
+        for i = 1, 100000 do local _ = { ("y"):rep(500) .. i } end
         say(lunette.process.memoryUsage().heapPeak < 126 << 20)
         quit()
       ]],
