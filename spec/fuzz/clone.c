@@ -59,13 +59,16 @@ static bool import_value(void *data, lua_State *L, uint64_t id, uint8_t kind) {
 
 static const CloneHooks hooks = {NULL, export_value, import_value};
 
+/* Of a message that is written again; each of its strings has a place of its own, as in a link. */
 static uint8_t shared[SHARED_SIZE];
+static size_t shared_used;
 
 static bool put_shared(void *data, lua_State *L, const char *bytes, size_t size, size_t *offset) {
   (void)data, (void)L;
-  *offset = 0;
-  if (size > SHARED_SIZE) return false;
-  memcpy(shared, bytes, size);
+  if (size > SHARED_SIZE - shared_used) return false;
+  *offset = shared_used;
+  memcpy(shared + shared_used, bytes, size);
+  shared_used += size;
   return true;
 }
 
@@ -80,6 +83,7 @@ static const CloneShare sharing = {NULL, SHARED_LEAST, SHARED_SIZE, put_shared, 
 static void write_again(lua_State *L, const Input *input, int count) {
   static Buf out;
   const char *error = NULL;
+  shared_used = 0;
   if (!clone_write(context, L, 2, count, &input->limits, input->hooks, "argument", &out))
     require_no_error(L, __FILE__, __LINE__);
   int again =
