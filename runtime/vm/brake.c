@@ -2,8 +2,9 @@
  * Stopping the Lua code of a thread from another thread.
  *
  * Lua's means is a hook. It makes the coroutine yield, which nothing in it can catch; where it must
- * not, as below table.sort or in a message handler, an error for want of memory is raised, which
- * is the one that no message handler hears of: it would run inside of the hook. To set one from
+ * not, as below table.sort or in a message handler, Lua's error for want of memory is raised, which
+ * is the one that no message handler hears of: it would run inside of the hook. It is raised by its
+ * text: to have a request refused would collect a heap that is given up. To set a hook from
  * outside would be a race with Lua's own lists, so a signal has the thread do it itself, wherever
  * it is: it costs nothing until then. Hooks belong to coroutines. The one that runs gets it there;
  * those beneath it, and those that are resumed later, when they go on: see brake_switch. New ones
@@ -33,8 +34,8 @@ static void stop(lua_State *L, lua_Debug *unused) {
   if (lua_isyieldable(L)) {
     lua_yield(L, 0);
   } else {
-    memory_refuse(state_from(L)->memory, true);
-    lua_newuserdatauv(L, 1, 0);
+    lua_pushliteral(L, "not enough memory");
+    lua_error(L);
   }
 }
 
@@ -78,7 +79,6 @@ void brake_give_signals_back(void) {
 void brake_fit(Brake *brake, State *state) {
   if (brake->signal == 0) lua_sethook(state->L, look, LUA_MASKCOUNT, LOOK_EVERY);
   if (!brake->running) brake->running = state->L;
-  if (!brake->memory) brake->memory = state->memory;
 }
 
 void brake_pull(Brake *brake, pthread_t thread) {
@@ -96,8 +96,6 @@ void brake_pull_here(Brake *brake) {
 lua_State *brake_switch(Brake *brake, lua_State *next) {
   lua_State *before = brake->running;
   brake->running = next;
-  if (!brake_is_pulled(brake)) return before;
-  if (next) set_stop(next); /* the signal came before that */
-  if (brake->memory && brake->memory->refuses) memory_refuse(brake->memory, false);
+  if (next && brake_is_pulled(brake)) set_stop(next); /* the signal came before that */
   return before;
 }

@@ -14,7 +14,6 @@ typedef struct Brake {
   int pulled; /* atomic */
   int code;   /* that the renderer ends with, its own end's; settable on the brake's own thread */
   lua_State *volatile running; /* the coroutine that runs now; used on the brake's own thread */
-  Memory *memory;              /* borrowed: of the states */
   void (*exhausted)(struct Brake *brake, bool again); /* as of Memory: the limit is hit */
   void (*panic)(struct Brake *brake);                 /* Lua cannot go on; does not return */
 } Brake;

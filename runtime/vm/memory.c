@@ -41,11 +41,6 @@ void memory_limit(Memory *memory, size_t limit, void (*exhausted)(void *data, bo
   memory->cycle_mark = SIZE_MAX;
 }
 
-void memory_refuse(Memory *memory, bool refuse) {
-  memory->refuses = refuse;
-  memory->mark = 0; /* so that none takes the short way */
-}
-
 void memory_open_region(Memory *memory, size_t size) { pool_open_region(&memory->pool, size); }
 
 /* NULL for a state whose blocks others free. */
@@ -238,7 +233,6 @@ static bool may_grow(Memory *memory, const void *block, size_t more, bool is_obj
 
 /* The first time that so much is used; a mark of 0 says that there is more to it. */
 static bool may_pass_mark(Memory *memory, const void *block, size_t old_size, size_t new_size) {
-  if (memory->refuses) return false;
   size_t wanted = memory->used + new_size - (block ? old_size : 0);
   if (wanted > memory->cycle_mark && wanted - memory->used < JUMP) begin_cycle(memory);
   if (memory->mark == 0 || wanted > memory->limit) {

@@ -25,8 +25,7 @@ typedef struct Memory {
   void *hook_data;
   bool hook_lends; /* its large blocks are malloc's, so they can be lent; settable */
   bool is_exhausted;
-  bool refuses; /* whatever more is asked for: memory_refuse */
-  bool ending;  /* the process ends with the states: freeing is of no use any more; settable */
+  bool ending; /* the process ends with the states: freeing is of no use any more; settable */
   /* The request that was refused last, so that the collector runs and Lua asks again. */
   bool has_refused;
   const void *block;
@@ -68,9 +67,6 @@ void memory_pace(Memory *memory, bool (*begin_cycle)(void *paced), void *paced);
 /* Tells it that a cycle has ended. If that left too little room, or cycles like it would take
  * most of the time, exhausted(data, true) is called. */
 void memory_end_cycle(Memory *memory);
-
-/* From now on each request for more is refused, until it is called with false. */
-void memory_refuse(Memory *memory, bool refuse);
 
 /* What is counted by `other`, whose states are told to use `memory` instead. */
 void memory_join(Memory *memory, Memory *other);

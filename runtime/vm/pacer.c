@@ -88,18 +88,11 @@ static int on_cycle_end(lua_State *L) {
   return 0;
 }
 
-static void make_sentinel(lua_State *L) {
-  lua_newuserdatauv(L, 0, 0);
-  lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, on_cycle_end);
-  lua_setfield(L, -2, "__gc");
-  lua_setmetatable(L, -2);
-  lua_pop(L, 1);
-}
-
 void pacer_start(State *state) {
   size_t limit = state->memory->limit;
   if (limit == SIZE_MAX) return;
   lua_gc(state->L, LUA_GCGEN, OWN_MINOR, OWN_MAJOR);
-  if (limit >= LIMIT_LEAST) make_sentinel(state->L);
+  if (limit < LIMIT_LEAST) return;
+  state_push_finaliser(state->L, on_cycle_end); /* of the sentinel, which nobody holds */
+  lua_pop(state->L, 1);
 }

@@ -39,11 +39,10 @@ static int finish_closing(lua_State *L) {
   return 0;
 }
 
-/* Finalisers run in the reverse order of their making. */
-static void push_first_finaliser(lua_State *L) {
+void state_push_finaliser(lua_State *L, lua_CFunction function) {
   lua_newuserdatauv(L, 0, 0);
   lua_createtable(L, 0, 1);
-  lua_pushcfunction(L, finish_closing);
+  lua_pushcfunction(L, function);
   lua_setfield(L, -2, "__gc");
   lua_setmetatable(L, -2);
 }
@@ -52,7 +51,7 @@ static int open_all(lua_State *L) {
   State *state = lua_touserdata(L, 1);
   lua_pushlightuserdata(L, state);
   lua_rawseti(L, LUA_REGISTRYINDEX, KEY_STATE);
-  push_first_finaliser(L);
+  state_push_finaliser(L, finish_closing); /* finalisers run in the reverse order of their making */
   lua_rawsetp(L, LUA_REGISTRYINDEX, (const void *)&finish_closing);
   luaL_openlibs(L);
   entry_init(state);
@@ -70,7 +69,7 @@ static void release(State *state) {
 }
 
 /* A page's own on a thread: other ones there are joined to it, and so is what they allocated. */
-static bool is_first_on_thread(const Loop *loop) { return loop->brake && !loop->brake->memory; }
+static bool is_first_on_thread(const Loop *loop) { return loop->brake && !loop->brake->running; }
 
 State *state_new(Loop *loop) { return state_new_with(loop, NULL, NULL); }
 

@@ -83,5 +83,8 @@ void state_join(State *state, State *other);
 /* Closes the Lua state (finalisers run) and frees all of it. NULL is allowed. */
 void state_free(State *state);
 
+/* Pushes an object that nobody knows, which `function` is the finaliser of. [-0, +1, m] */
+void state_push_finaliser(lua_State *L, lua_CFunction function);
+
 /* The state that the thread L belongs to. [-0, +0, never raises] */
 State *state_from(lua_State *L);

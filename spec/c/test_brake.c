@@ -25,6 +25,7 @@ typedef struct Victim {
   const char *code;
   int begun; /* atomic */
   int status;
+  bool collected; /* although its collector is stopped */
 } Victim;
 
 static int l_begin(lua_State *L) {
@@ -33,13 +34,24 @@ static int l_begin(lua_State *L) {
   return 0;
 }
 
+static const char PREPARE[] = "collectgarbage 'stop' weak = setmetatable({ {} }, { __mode = 'v' })";
+
+static bool has_collected(lua_State *L) {
+  lua_getglobal(L, "weak");
+  bool collected = lua_rawgeti(L, -1, 1) == LUA_TNIL;
+  lua_pop(L, 2);
+  return collected;
+}
+
 static void *run(void *argument) {
   Victim *victim = argument;
   Loop *loop = loop_new();
   loop->brake = &victim->brake;
   State *state = state_new(loop);
   lua_register(state->L, "begin", l_begin);
+  CHECK(luaL_dostring(state->L, PREPARE) == LUA_OK);
   victim->status = luaL_dostring(state->L, victim->code);
+  victim->collected = has_collected(state->L);
   brake_switch(&victim->brake, NULL);
   state_free(state);
   loop_free(loop);
@@ -63,6 +75,9 @@ static void stop(const char *code, int number) {
   brake_pull(&victim.brake, thread);
   if (!CHECK(join_in_time(thread))) exit(1); /* it uses what is on this stack */
   CHECK(brake_is_pulled(&victim.brake) && victim.status != LUA_OK);
+#ifndef LUNETTE_STRESS
+  CHECK(!victim.collected); /* a large heap takes seconds, and is about to go */
+#endif
 }
 
 static const char *const codes[] = {
