@@ -82,7 +82,7 @@ static ChildExit run(Thread *thread, void *body) {
   bool started = prepare(renderer) && connect_to_main(renderer);
   if (started) loop_run(renderer->loop);
   const ChildExit how = {.known = true, .code = exit_code(renderer, started)};
-  if (how.code == CHILD_OUT_OF_MEMORY) thread_over(thread, how); /* it has much to free */
+  thread_over(thread, how); /* it may have much to free */
   brake_switch(&renderer->brake, NULL);
   if (renderer->state) memory_limit(renderer->state->memory, SIZE_MAX, NULL, NULL);
   state_free(renderer->state);

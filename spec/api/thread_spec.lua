@@ -288,28 +288,43 @@ describe("forcefullyCrashRenderer stops on a thread", function()
     ]], "while true do end"))
   end)
 
-  it("is gone when its memory is used up, before that is freed", function()
+  -- Ends it by page's or main's code; its finaliser waits for what main does when it hears of the
+  -- end. Returns what main said, when nothing complained.
+  local function end_before_freeing(page, main)
     local path = os.tmpname()
     os.remove(path)
-    -- Its finaliser waits for what main does when it hears of the end.
     local result = ipc.run {
       preferences = '{ isolation = "thread", sandbox = false, memoryLimit = 16 << 20 }',
       main = TELL .. ([[
-        say(gone((open()).webContents))
+        local win, load = open()
+        load:catch(function() end)
+        %s
+        say(gone(win.webContents))
         assert(io.open(%q, "w")):close()
         quit()
-      ]]):format(path),
+      ]]):format(main, path),
       page = ([[
         kept = setmetatable({}, { __gc = function()
           local file, last = nil, lunette.process.hrtime() + 20e9
           repeat file = io.open(%q) until file or lunette.process.hrtime() > last
         end })
-        pcall(string.rep, "x", 1 << 30)
-      ]]):format(path),
+      ]]):format(path) .. page,
     }
     os.remove(path)
-    assert.equal('{exitCode = 125, reason = "oom"}\n', result.stdout)
     assert.is_nil(result.stderr:find("left to itself", 1, true))
+    return result.stdout
+  end
+
+  it("is gone when its memory is used up, before that is freed", function()
+    local said = end_before_freeing('pcall(string.rep, "x", 1 << 30)', "")
+    assert.equal('{exitCode = 125, reason = "oom"}\n', said)
+  end)
+
+  it("is gone when it was stopped, before its memory is freed", function()
+    local crash = "load:await() win.webContents:forcefullyCrashRenderer()"
+    assert.equal(KILLED, end_before_freeing("", crash))
+    local hangs = "lunette.setImmediate(function() while true do end end)"
+    assert.equal(KILLED, end_before_freeing(hangs, crash))
   end)
 
   it("gives up a thread that is inside of a C function, which ends when that returns", function()
