@@ -673,7 +673,7 @@ describe("fifty windows", function()
           for name in function() return uv.fs_scandir_next(request) end do
             if uv.fs_readlink("/proc/self/fd/" .. name) == "anon_inode:[pidfd]" then n = n + 1 end
           end
-          return n == 2
+          return n == 2 or n == 0 and count("/proc", lunette.process.pid) == 2 -- a kernel without
         end
         say(settles(watches_two))
         local descriptors = count "/proc/self/fd"
