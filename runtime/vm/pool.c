@@ -23,20 +23,63 @@ static size_t region_share(size_t size) {
   return (pool_size(size) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
 }
 
-void *pool_make(Pool *pool, size_t size) {
-  if (size > POOL_REGION_LARGEST) return malloc(size);
-  size_t share = region_share(size);
-  if (share > pool->region_size - pool->region_used) return malloc(pool_size(size));
+static void keep_gap(Pool *pool, void *start, size_t size) {
+  PoolGap *gap = start;
+  *gap = (PoolGap){.next = pool->gaps, .size = size};
+  pool->gaps = gap;
+}
+
+/* What is too small for a gap, or for what is wanted, is one block or two of the lists. */
+static void keep_rest(Pool *pool, char *start, size_t size) {
+  while (size > 0) {
+    size_t class = (size - POOL_SMALLEST) / POOL_STEP;
+    pool_keep(pool, start, class);
+    start += pool_class_size(class);
+    size -= pool_class_size(class);
+  }
+}
+
+/* The first gap; but what is left of one goes once it is in the way. */
+static PoolGap *gap_for(Pool *pool, size_t share) {
+  PoolGap *gap = pool->gaps;
+  while (gap && gap->size < share && gap->size <= POOL_LARGEST) {
+    pool->gaps = gap->next;
+    keep_rest(pool, (char *)gap, gap->size);
+    gap = pool->gaps;
+  }
+  return gap;
+}
+
+static void *take_of_gap(Pool *pool, size_t share) {
+  PoolGap *gap = gap_for(pool, share);
+  if (!gap || gap->size < share) return NULL;
+  char *rest = (char *)gap + share;
+  size_t left = gap->size - share;
+  pool->gaps = gap->next;
+  if (left >= sizeof *gap) keep_gap(pool, rest, left);
+  else keep_rest(pool, rest, left);
+  return gap;
+}
+
+static void *take_of_region(Pool *pool, size_t share) {
+  if (share > pool->region_size - pool->region_used) return NULL;
   void *block = pool->region + pool->region_used;
   pool->region_used += share;
   return block;
 }
 
-/* A large block in the region is of no use, unless it is the last one. */
-static void leave_region(Pool *pool, const char *block, size_t size) {
+void *pool_make(Pool *pool, size_t size) {
+  if (size > POOL_REGION_LARGEST) return malloc(size);
+  void *block = take_of_gap(pool, region_share(size));
+  if (!block) block = take_of_region(pool, region_share(size));
+  return block ? block : malloc(pool_size(size));
+}
+
+static void leave_region(Pool *pool, char *block, size_t size) {
   size_t share = region_share(size);
   bool is_last = block + share == pool->region + pool->region_used;
   if (is_last) pool->region_used -= share;
+  else keep_gap(pool, block, share);
 }
 
 void pool_release(Pool *pool, void *block, size_t size) {

@@ -32,12 +32,19 @@ typedef struct PoolBlock {
   struct PoolBlock *next;
 } PoolBlock;
 
+/* What is free of a large block of the region: the next ones are made of it. */
+typedef struct PoolGap {
+  struct PoolGap *next;
+  size_t size;
+} PoolGap;
+
 /* A zeroed Pool is empty. */
 typedef struct Pool {
   PoolBlock *blocks[POOL_CLASSES];
   size_t kept;  /* bytes of these blocks */
   char *region; /* owned; or NULL */
   size_t region_size, region_used;
+  PoolGap *gaps; /* in the region */
 } Pool;
 
 /* Gives the empty pool a region of `size` bytes, for its first blocks. Under a sanitizer, which

@@ -156,6 +156,27 @@ static void test_region_is_dense(void) {
   memory_clear(&memory);
 }
 
+/* Small blocks, and a large one that fits, are made of the large ones that were freed in it. */
+static void test_region_fills_gaps(void) {
+  enum { LARGE = 400, SMALL = 24 };
+  Memory memory;
+  init(&memory);
+  memory_open_region(&memory, 1 << 12);
+  if (!memory.pool.region) return;
+  char *large = new_object(&memory, LARGE), *behind = new_object(&memory, 40);
+  resize(&memory, large, LARGE, 0);
+  size_t region_used = memory.pool.region_used;
+  CHECK((char *)new_object(&memory, LARGE / 2) == large);
+  for (int i = 0; i < LARGE / 2 / SMALL; i++) {
+    char *small = new_object(&memory, SMALL);
+    CHECK(small > large && small < behind);
+  }
+  CHECK(memory.pool.region_used == region_used && !memory.pool.gaps);
+  CHECK(LARGE / 2 % SMALL == 8 && (char *)new_object(&memory, 8) < behind);
+  CHECK((char *)new_object(&memory, SMALL) > behind);
+  memory_clear(&memory);
+}
+
 /* Blocks are used again; no more of them are kept than may be. */
 static void test_kept_blocks(void) {
   enum { SIZE = 56, MOST = (POOL_KEPT + SIZE - 1) / SIZE, BLOCKS = 2 * MOST + 2 };
@@ -266,6 +287,7 @@ static void test_all(void) {
   test_small_blocks();
   test_region();
   test_region_is_dense();
+  test_region_fills_gaps();
   test_kept_blocks();
   test_collection_helps();
   test_collection_does_not_help();
