@@ -42,15 +42,18 @@ static bool prepare(Renderer *renderer) {
   return renderer_state_prepare(renderer->state, renderer->boot, renderer->arguments);
 }
 
-/* Finalisers run. Memory is not freed: a forked renderer would first copy each page that it shares
- * with the zygote. A sanitizer, which looks for what was lost, wants it done. */
+/* A page with a sandbox has nobody left whom its finalisers could tell anything, so its states are
+ * not closed: Lua writes to each object for that, and a forked renderer would first copy each page
+ * of memory that it shares with the zygote. Those of others run, but nothing is freed. A sanitizer,
+ * which looks for what was lost, wants it done. */
 static int finish(Renderer *renderer, bool started) {
   bool is_exhausted = renderer->state && renderer->state->memory->is_exhausted;
   fflush(NULL);
-  if (renderer->state) memory_limit(renderer->state->memory, SIZE_MAX, NULL, NULL);
 #ifndef __SANITIZE_ADDRESS__
+  if (started && renderer->sandboxed) _exit(is_exhausted ? CHILD_OUT_OF_MEMORY : 0);
   if (renderer->state) renderer->state->memory->ending = true;
 #endif
+  if (renderer->state) memory_limit(renderer->state->memory, SIZE_MAX, NULL, NULL);
   state_free(renderer->state);
   loop_free(renderer->loop);
   if (!started) return CHILD_LAUNCH_FAILED;
