@@ -218,8 +218,9 @@ LUNETTE_API int lunette_open(const LunetteOptions *options, LunetteHost **host);
 
 /* Ends the app as it stands, with all its pages, and frees the host with its events; waits for
  * renderers' ends, some 0.1 ms each; a second for a page on a thread that does not return from a C
- * function, which is left to itself. Inside a callback, that is done when the pump returns. NULL is
- * allowed. Returns LUNETTE_OK, or LUNETTE_WRONG_THREAD. */
+ * function, three for one whose memory or finalisers take longer, which are left to themselves.
+ * Inside a callback, that is done when the pump returns. NULL is allowed. Returns LUNETTE_OK, or
+ * LUNETTE_WRONG_THREAD. */
 LUNETTE_API int lunette_close(LunetteHost *host);
 
 /* For programs with LUNETTE_CALLS_CHILD_MAIN: when the command line is that of a renderer, runs it
