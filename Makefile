@@ -237,7 +237,7 @@ $(filter-out %/test_alloc,$(C_TESTS)): $(OUT)/%: $(OUT)/%.o $(OUT)/liblunette.a
 	$(link)
 
 # A program that knows nothing of Lunette but its header.
-$(OUT)/spec/embed/program: spec/embed/program.c runtime/lunette.h
+$(OUT)/spec/embed/program: spec/embed/program.c runtime/lunette.h spec/c/lacking.h
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(filter-out -fsanitize=%,$(MODE)) -std=gnu11 -Wall -Wextra -Iruntime $(CFLAGS) -o $@ $< -ldl

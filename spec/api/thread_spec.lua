@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: MIT
 -- isolation = "thread": what differs from a renderer with a process of its own, and how such a one
 -- is stopped. What is the same is in spec/threads.
+local app = require "spec.support.app"
 local ipc = require "spec.support.ipc"
 
 local THREAD <const> = '{ isolation = "thread" }'
@@ -253,7 +254,7 @@ describe("forcefullyCrashRenderer stops on a thread", function()
           main = TELL .. MAIN,
           page = "lunette.setTimeout(function() " .. code .. "\nend, 10)",
           files = { ["empty.lua"] = "" },
-          deadline = 5000,
+          deadline = 5000 * app.PATIENCE,
         }
         assert.same({ KILLED .. "true\n", "" }, { result.stdout, result.stderr }, preferences)
       end

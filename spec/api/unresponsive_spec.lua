@@ -48,6 +48,7 @@ local HANG <const> = [[
 ]]
 
 local SHORT <const> = "{ unresponsiveTimeout = 500, sandbox = false }"
+local PATIENT <const> = SHORT:gsub("500", 500 * app.PATIENCE // 1 | 0)
 
 describe("unresponsive", function()
   it("comes when a page hangs in a listener, responsive when it is back", function()
@@ -149,7 +150,7 @@ describe("unresponsive", function()
 
   it("comes once, and not again for a renderer that is replaced or dead", function()
     local output = ipc.output {
-      preferences = SHORT,
+      preferences = PATIENT,
       main = TELL .. [[
         local win = open()
         tell(win)

@@ -1,14 +1,29 @@
 /* SPDX-License-Identifier: MIT
- * A kernel that lacks system calls, played by a filter. */
+ * A kernel that lacks something; or one that lacks system calls, played by a filter. */
 #pragma once
 
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <unistd.h>
+
+/* Whether the system tells by a pidfd how a process has ended that was not waited for. */
+static inline bool tells_of_reaped(void) {
+  struct utsname name;
+  int major, minor, fd = pidfd_open(getpid(), 0);
+  if (fd < 0) return false;
+  close(fd);
+  uname(&name);
+  if (sscanf(name.release, "%d.%d", &major, &minor) != 2) return false;
+  return major > 6 || (major == 6 && minor >= 15);
+}
 
 /* The exit status where the filter is not to be had. */
 enum { LACKING_FAILED = 99 };

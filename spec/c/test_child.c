@@ -272,20 +272,6 @@ static void check_reaped(const Wait *wait, int code, int number, const char *rea
   }
 }
 
-static bool has_pidfds(void) {
-  int fd = pidfd_open(getpid(), 0);
-  if (fd >= 0) close(fd);
-  return fd >= 0;
-}
-
-static bool tells_of_reaped(void) {
-  struct utsname name;
-  int major, minor;
-  uname(&name);
-  if (sscanf(name.release, "%d.%d", &major, &minor) != 2) return false;
-  return major > 6 || (major == 6 && minor >= 15);
-}
-
 /* The script waits for its link's end: one that has ended before it can be watched tells nothing.
  */
 static void check_ignored(const char *script, int code, int number, const char *reason) {
@@ -298,7 +284,7 @@ static void check_ignored(const char *script, int code, int number, const char *
     wait_for(&wait, 1);
   }
   check_reaped(&wait, code, number, reason);
-  CHECK(wait.how.known == (has_pidfds() && tells_of_reaped()));
+  CHECK(wait.how.known == tells_of_reaped());
   wait_clear(&wait);
 }
 
