@@ -43,10 +43,12 @@ static Watcher **new_box(lua_State *L, int function_index) {
 }
 
 /* Fills the box, which is on top of the stack, and anchors it. The handle is yet to be initialised,
- * which cannot fail for these. */
+ * which cannot fail for these. NULL for a finaliser at the state's end, where nothing runs any more
+ * and nobody would close it: the box is closed already. */
 static Watcher *new_watcher(lua_State *L, int function_index) {
   Watcher **box = new_box(L, function_index);
   State *state = state_from(L);
+  if (state->loop->closing) return NULL;
   lua_pushvalue(L, -1);
   int self = luaL_ref(L, LUA_REGISTRYINDEX);
   Watcher *watcher = calloc(1, sizeof *watcher);
@@ -107,6 +109,7 @@ static int l_timer(lua_State *L) {
   luaL_argcheck(L, after >= 0, 1, "milliseconds expected");
   luaL_argcheck(L, repeat >= 0, 2, "milliseconds expected");
   Watcher *watcher = new_watcher(L, 3);
+  if (!watcher) return 1;
   uv_loop_t *loop = &watcher->state->loop->uv;
   uint64_t delay = from_loop_time(loop, (uint64_t)after);
   uv_timer_init(loop, &watcher->uv.timer);
@@ -119,6 +122,7 @@ static int l_timer(lua_State *L) {
 static int l_signal(lua_State *L) {
   int number = (int)luaL_checkinteger(L, 1);
   Watcher *watcher = new_watcher(L, 2);
+  if (!watcher) return 1;
   uv_signal_t *signal = &watcher->uv.signal.uv;
   uv_signal_init(&watcher->state->loop->uv, signal);
   uv_unref(&watcher->uv.handle);
@@ -132,7 +136,7 @@ static void on_hold(uv_async_t *async) { (void)async; }
 static int l_hold(lua_State *L) {
   lua_pushnil(L);
   Watcher *watcher = new_watcher(L, lua_gettop(L));
-  uv_async_init(&watcher->state->loop->uv, &watcher->uv.async, on_hold);
+  if (watcher) uv_async_init(&watcher->state->loop->uv, &watcher->uv.async, on_hold);
   return 1;
 }
 
@@ -151,6 +155,7 @@ static void on_turn(uv_check_t *check) {
  * turn. Returns what close() keeps from happening; fn, or somebody, is to close it. */
 static int l_next_turn(lua_State *L) {
   Watcher *watcher = new_watcher(L, 1);
+  if (!watcher) return 1;
   Loop *loop = watcher->state->loop;
   uv_check_init(&loop->uv, &watcher->uv.check);
   uv_check_start(&watcher->uv.check, on_turn);
