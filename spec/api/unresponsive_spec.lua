@@ -48,7 +48,7 @@ local HANG <const> = [[
 ]]
 
 local SHORT <const> = "{ unresponsiveTimeout = 500, sandbox = false }"
-local PATIENT <const> = SHORT:gsub("500", 500 * app.PATIENCE // 1 | 0)
+local PATIENT <const> = SHORT:gsub("500", math.floor(500 * app.PATIENCE))
 
 describe("unresponsive", function()
   it("comes when a page hangs in a listener, responsive when it is back", function()

@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- `lunette test`: specs that await, and what goes wrong beside them.
+local app = require "spec.support.app"
 local suite = require "spec.support.suite"
 
 local BEFORE <const> = [[
@@ -151,6 +152,7 @@ end)
 describe("a time limit", function()
   local WAITS <const> = "lunette.sleep(10000)"
   local COMPUTES <const> = "repeat pcall(function() while true do end end) until false"
+  local MS <const> = math.floor(300 * app.PATIENCE) -- the file is to be loaded in it
 
   for _, body in ipairs { WAITS, COMPUTES } do
     it("is of the run, for each test: " .. body, function()
@@ -158,10 +160,10 @@ describe("a time limit", function()
         after_each(function() print "after" end)
         it("t", function() %s end)
         it("quick", function() end)
-      ]]):format(body), { "--timeout=300" })
+      ]]):format(body), { "--timeout=" .. MS })
       local report = "not ok 1 - t\n# spec/a_spec.lua @ 5\n# Failure message: "
-        .. "spec/a_spec.lua:5: timeout of 300 ms exceeded\nafter\nok 2 - quick\nafter\n1..2\n"
-      assert.equal(report, printed)
+        .. "spec/a_spec.lua:5: timeout of %d ms exceeded\nafter\nok 2 - quick\nafter\n1..2\n"
+      assert.equal(report:format(MS), printed)
     end)
   end
 
