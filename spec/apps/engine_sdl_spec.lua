@@ -1,3 +1,4 @@
+local app = require "spec.support.app"
 local command = require "spec.support.command"
 local lunette = require "lunette"
 local test = require "lunette.test"
@@ -5,6 +6,8 @@ local test = require "lunette.test"
 local build = lunette.process.execPath:match "/build/([^/]+)/lunette$"
 local has_library = build == "release" or build == "debug"
 local has_sdl = command.exists "pkg-config" and os.execute "pkg-config --exists sdl2" == true
+
+local TIMEOUT <const> = math.floor(60000 * app.PATIENCE)
 
 local program
 
@@ -15,7 +18,7 @@ local function copy_game()
 end
 
 local function play(folder, ...)
-  return test.launch(folder, { program = program, args = { "--report", ... }, timeout = 60000 })
+  return test.launch(folder, { program = program, args = { "--report", ... }, timeout = TIMEOUT })
 end
 
 describe("apps/engine-sdl", has_library and function()

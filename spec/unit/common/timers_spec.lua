@@ -1,5 +1,6 @@
 -- SPDX-License-Identifier: MIT
 -- setTimeout, setInterval, setImmediate, and what clears them.
+local app = require "spec.support.app"
 local lunette = require "lunette"
 
 local Promise, sleep = lunette.Promise, lunette.sleep
@@ -25,10 +26,10 @@ describe("setTimeout", function()
   end)
 
   it("calls in the order of the times, and of the calls for one time", function()
-    local trace = {}
-    local late = Promise.delay(100):andThen(tracer(trace, "late"))
-    lunette.setTimeout(tracer(trace, "a"), 10)
-    lunette.setTimeout(tracer(trace, "b"), 10)
+    local trace, ms = {}, math.floor(10 * app.PATIENCE) -- all are made in less
+    local late = Promise.delay(10 * ms):andThen(tracer(trace, "late"))
+    lunette.setTimeout(tracer(trace, "a"), ms)
+    lunette.setTimeout(tracer(trace, "b"), ms)
     lunette.setTimeout(tracer(trace, "none"))
     late:await()
     assert.same({ "none", "a", "b", "late" }, trace)
