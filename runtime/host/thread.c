@@ -324,10 +324,14 @@ static void await_news(const Thread *thread) {
   if (ready > 0 && read(thread->fd, &count, sizeof count) < 0) errno = 0; /* it was calm already */
 }
 
+/* It is over when it was stopped, as a rule, and only frees what it has then. */
+static bool is_given_up(const Thread *thread, int attempts) {
+  return attempts >= (has_news(thread, NEWS_OVER) ? FREEING_MAX : ATTEMPTS_MAX);
+}
+
 void thread_close(Thread *thread) {
-  int attempts = has_news(thread, NEWS_OVER) ? FREEING_MAX : ATTEMPTS_MAX;
   thread->options.on_exit = NULL;
-  for (int i = 0; i < attempts && !has_news(thread, NEWS_ENDED); i++) {
+  for (int i = 0; !is_given_up(thread, i) && !has_news(thread, NEWS_ENDED); i++) {
     thread->options.stop(thread->options.body, thread->id);
     await_news(thread);
   }

@@ -28,12 +28,15 @@ bool brake_is_pulled(const Brake *brake) {
   return brake && __atomic_load_n(&brake->pulled, __ATOMIC_ACQUIRE);
 }
 
-/* The hook once the brake was pulled. */
+_Static_assert(LUA_VERSION_RELEASE_NUM >= 50401, "lua_error knows the text from Lua 5.4.1 on");
+
+/* The hook once the brake was pulled. The collector rests: to push a text may have it work. */
 static void stop(lua_State *L, lua_Debug *unused) {
   (void)unused;
   if (lua_isyieldable(L)) {
     lua_yield(L, 0);
   } else {
+    lua_gc(L, LUA_GCSTOP);
     lua_pushliteral(L, "not enough memory");
     lua_error(L);
   }

@@ -357,6 +357,27 @@ describe("the end of main", function()
       ]], "lunette.setTimeout(function() " .. code .. " end, 10)"))
     end)
   end
+
+  it("waits longer for one that was stopped, and ends by itself", function()
+    local ended = "the finaliser has come to its end\n"
+    local result = ipc.run {
+      preferences = OPEN_THREAD,
+      main = [[
+        ipcMain.on("ready", function() lunette.sleep(20) quit() end)
+        open()
+      ]],
+      page = ([[
+        kept = setmetatable({}, { __gc = function()
+          local last = lunette.process.hrtime() + 1.3e9 -- stopping is given up after a second
+          repeat until lunette.process.hrtime() > last
+          io.stderr:write(%q)
+        end })
+        ipc.send "ready"
+        lunette.setTimeout(function() while true do end end, 0)
+      ]]):format(ended),
+    }
+    assert.same({ "", ended, 0 }, { result.stdout, result.stderr, result.status })
+  end)
 end)
 
 -- The threads of pages in this process, by their numbers; `threads(n)` awaits so many.

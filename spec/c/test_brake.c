@@ -87,6 +87,9 @@ static const char *const codes[] = {
     "begin() while true do xpcall(error, function() while true do end end) end",
     "begin() while true do local _ = { {}, {} } end",
     "begin() table.sort({ 3, 2, 1 }, function() while true do end end)",
+    /* The collector is due from the second line on. */
+    "local t = {} collectgarbage 'restart'\n"
+    "for i = 1, 1 << 20 do t[i] = i end begin() while true do end",
 };
 
 static void test_stop(void) {
