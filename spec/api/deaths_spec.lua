@@ -91,6 +91,18 @@ describe("forcefullyCrashRenderer", function()
     end
   end)
 
+  it("has a load fail that its page had finished", function()
+    assert.equal('"ready"\nfalse ERR_FAILED (-2): the renderer has gone: killed\n', (output([[
+      local win, load = open()
+      win.webContents:on("dom-ready", function()
+        say "ready"
+        win.webContents:forcefullyCrashRenderer()
+      end)
+      win.webContents:on("did-finish-load", function() say "finished" end)
+      say(load:pawait())
+    ]]):gsub(" loading '.-'", "")))
+  end)
+
   it("ends a renderer in any turn of its start", function()
     assert.equal(KILLED:rep(20), output([[
       for turns = 1, 10 do

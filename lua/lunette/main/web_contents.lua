@@ -226,11 +226,12 @@ local function load_of_page(self)
   return load and load.page == self._page and load or nil
 end
 
+-- A renderer that was crashed may have come so far before the signal: its load fails all the same.
 local function finish_load(self)
   local load = load_of_page(self)
-  if not load then return end
+  if not load or load.is_doomed then return end
   announce(self, "dom-ready")
-  if self._load ~= load then return end
+  if self._load ~= load or load.is_doomed then return end
   self._load = nil
   if self._window then self._window:_contents_finished() end
   announce(self, "did-finish-load")
