@@ -68,8 +68,9 @@ describe("lunette test reports as an error of the test that runs", function()
   end)
 
   it("code that nothing can interrupt and that takes too long", function()
-    check(run("io.popen('sleep 60'):read 'a'", { "--timeout", "500" }),
-      "timeout of 500 ms exceeded in code that nothing can interrupt: it was killed")
+    local ms = math.floor(500 * app.PATIENCE) -- the file is to be loaded in it
+    check(run("io.popen('sleep 60'):read 'a'", { "--timeout", tostring(ms) }),
+      ("timeout of %d ms exceeded in code that nothing can interrupt: it was killed"):format(ms))
   end)
 
   -- The sanitizers need more address space than there is memory.
