@@ -113,7 +113,7 @@ fuzz-targets: $(FUZZ)
 soak: all $(SOAK) ## let everything go wrong at once; MINUTES=10 is how long, SEED= what by chance
 	$(Q)$(OUT)/lunette spec/soak/run.lua --minutes=$(or $(MINUTES),1) $(if $(SEED),--seed=$(SEED))
 
-valgrind: all $(C_TESTS) $(OUT)/tools/valgrind.so ## run C tests and specs under memcheck; ARGS="FILE..." picks specs
+valgrind: all $(C_TESTS) $(SOAK) $(OUT)/spec/embed/program $(OUT)/tools/valgrind.so ## run C tests and specs under memcheck; ARGS="FILE..." picks specs
 	$(Q)tools/valgrind.sh $(OUT) '$(or $(ARGS),$(VALGRIND_SPECS))' $(VALGRIND_TESTS)
 
 lint: all build/test-packages ## check the layout, the Lua and the rules a script can see

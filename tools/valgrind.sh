@@ -22,7 +22,7 @@ check() {
   shift 2
   LD_PRELOAD=$PWD/$out/tools/valgrind.so timeout --foreground -k 10 3600 \
     sh -c 'echo $$ >"$0" && exec "$@"' "$logs/$name.self" \
-    valgrind -q --trace-children=yes --trace-children-skip='/bin/*,/usr/bin/*' \
+    valgrind -q --vgdb=no --trace-children=yes --trace-children-skip='/bin/*,/usr/bin/*' \
     --leak-check="$leaks" --show-leak-kinds=definite --errors-for-leak-kinds=definite \
     --log-file="$logs/$name.%p" "$@" >"$logs/$name.output" 2>&1
   status=$?

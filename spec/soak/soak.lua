@@ -173,11 +173,12 @@ function Soak:start(trouble, seconds)
   return { process = process, mark = mark, dir = dir, name = trouble.name, signal = trouble.signal }
 end
 
--- The first file that a run has left. The thread sanitizer makes one of its own as a process
--- starts, and removes it at once, unless the process is killed in between.
+-- The first file that a run has left. The thread sanitizer and valgrind make some of their own as a
+-- process starts, and remove them again, unless the process is killed in between.
 local function first_left(dir)
   for name in uv.fs_scandir_next, assert(uv.fs_scandir(dir)) do
-    if not name:find "^tsan%.rodata%." then return name end
+    local is_tools = name:find "^tsan%.rodata%." or name:find "^valgrind_proc_"
+    if not is_tools then return name end
   end
 end
 
